@@ -1,0 +1,1 @@
+"""Shared machinery: clients, the transactional loop, the shape of stateful services, settings, metrics."""

@@ -1,0 +1,57 @@
+"""The one error tree, for whoever catches or raises.
+
+```
+TrunklineError                    base of all that is raised on purpose
+├── RecordError                   a record cannot be used: to the dead-letter topic
+│   ├── DecodeError               bytes are no record of a known schema
+│   └── EncodeError               an event does not fit its own schema
+├── SchemaError                   a schema and its event type disagree, or a change breaks readers
+├── SettingsError                 a setting is missing, malformed or contradicts another
+├── KafkaUnavailableError         no broker answers, or it refuses for longer than we wait
+├── FencedError                   another process holds this slot: end, and let one of the two run
+├── EmbeddedError                 an embedded Kafka or Redis cannot be fetched or started
+└── SupervisorError               a supervised program fails, or the supervisor is misused
+```
+
+The upper part lives in `schemas/errors.py`, because the wire contract imports nothing of the runtime.
+"""
+
+from __future__ import annotations
+
+from schemas.errors import DecodeError, EncodeError, RecordError, SchemaError, TrunklineError
+
+__all__ = [
+    "DecodeError",
+    "EmbeddedError",
+    "EncodeError",
+    "FencedError",
+    "KafkaUnavailableError",
+    "RecordError",
+    "SchemaError",
+    "SettingsError",
+    "SupervisorError",
+    "TrunklineError",
+]
+
+
+class SettingsError(TrunklineError):
+    """A setting is missing, malformed or contradicts another one; the message names it."""
+
+
+class KafkaUnavailableError(TrunklineError):
+    """No broker answers at the address given, or it refuses for longer than we wait."""
+
+
+class FencedError(TrunklineError):
+    """Another process has taken this slot's transactional or group id.
+
+    Nothing this process produces can be committed any more: it must end, and a new one start.
+    """
+
+
+class EmbeddedError(TrunklineError):
+    """An embedded service cannot be fetched, checked or started; the message names the remedy."""
+
+
+class SupervisorError(TrunklineError):
+    """A supervised program failed or was not ready in time, or the supervisor was misused."""

@@ -1,0 +1,242 @@
+"""Kafka clients as every Trunkline process uses them.
+
+All producers set `partitioner=murmur2_random` (Java's and Quix's default, not librdkafka's), or
+keyed state would see a key on two partitions. All consumers read committed records only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import TopicPartition as Partition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from runtime.errors import KafkaUnavailableError
+from runtime.settings import Settings
+from schemas.codec import Codec
+from schemas.envelope import Envelope, Headers, Packed
+from schemas.topics import Effect
+
+MAX_RECORD_BYTES = 1_000_000
+"""Largest value that a step may write; the broker's default limit is 1,048,588."""
+MAX_DEAD_LETTER_BYTES = 2 * 1024 * 1024
+"""A dead letter is the original, which the broker took, and headers: it must always fit."""
+
+
+class Record(NamedTuple):
+    """A consumed record. `topic` is the registry's name, without the prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    timestamp_ms: int
+
+
+def client_config(settings: Settings) -> dict[str, Any]:
+    """Return what every client needs: where the brokers are, and how fast it retries."""
+    return {
+        "bootstrap.servers": settings.bootstrap,
+        "retry.backoff.ms": 1,  # with its maximum of 5 this takes a 100 ms step out of the tail
+        "retry.backoff.max.ms": 5,
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 1000,
+        "socket.keepalive.enable": True,
+        "log_level": 3,
+    }
+
+
+def producer_config(settings: Settings) -> dict[str, Any]:
+    """Return the configuration shared by all producers."""
+    return {
+        **client_config(settings),
+        "partitioner": "murmur2_random",
+        "enable.idempotence": True,
+        "linger.ms": 1,
+        "message.max.bytes": MAX_DEAD_LETTER_BYTES,
+    }
+
+
+def consumer_config(settings: Settings) -> dict[str, Any]:
+    """Return the configuration shared by all consumers."""
+    return {
+        **client_config(settings),
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "enable.partition.eof": True,
+        "fetch.wait.max.ms": 50,
+        "allow.auto.create.topics": False,
+    }
+
+
+def to_record(message: Message, settings: Settings) -> Record:
+    """Return a consumed message as a Record."""
+    return Record(
+        settings.registry_name(message.topic()),
+        message.partition(),
+        message.offset(),
+        message.key(),
+        message.value(),
+        tuple(message.headers() or ()),
+        message.timestamp()[1],
+    )
+
+
+class Writer:
+    """An idempotent producer of events, without transactions: for tools, the ACD and operators."""
+
+    def __init__(self, settings: Settings, source: str) -> None:
+        self._settings = settings
+        self._producer = Producer(producer_config(settings))
+        self._envelope = Envelope(Codec(), source)
+        self._failure: KafkaError | None = None
+
+    def write(self, effect: Effect) -> None:
+        """Queue an event; raises EncodeError where it does not fit its schema or topic."""
+        self.write_packed(self._envelope.pack(effect))
+
+    def write_bytes(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
+        """Queue bytes as they are, to a topic by its registry name."""
+        self.write_packed(Packed(topic, key, value, headers))
+
+    def write_packed(self, packed: Packed) -> None:
+        """Queue a packed record; waits where the local queue is full."""
+        while True:
+            try:
+                self._producer.produce(
+                    self._settings.topic(packed.topic),
+                    key=packed.key,
+                    value=packed.value,
+                    headers=list(packed.headers),
+                    on_delivery=self._delivered,
+                )
+            except BufferError:
+                self._producer.poll(0.1)
+            else:
+                return
+
+    def poll(self) -> None:
+        """Serve delivery reports; raises KafkaUnavailableError where a record was refused."""
+        self._producer.poll(0)
+        self._raise_failure()
+
+    def flush(self, timeout_seconds: float) -> None:
+        """Wait until everything queued is on the broker; raises KafkaUnavailableError if it is not."""
+        left = self._producer.flush(timeout_seconds)
+        self._raise_failure()
+        if left:
+            raise KafkaUnavailableError(
+                f"{left} records did not reach {self._settings.bootstrap} within {timeout_seconds:g} s: is Kafka up?"
+            )
+
+    def close(self) -> None:
+        """Flush what is queued."""
+        self.flush(10.0)
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        if error is not None and self._failure is None:
+            self._failure = error
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise KafkaUnavailableError(f"Kafka at {self._settings.bootstrap} refused a record: {failure.str()}")
+
+
+class Reader:
+    """A consumer of whole topics, without a group: all partitions, read committed.
+
+    start="end" pins the end (the last stable offset) in the constructor: whatever is committed
+    afterwards is read.
+    """
+
+    def __init__(self, settings: Settings, topics: Sequence[str], *, start: Literal["beginning", "end"]) -> None:
+        self._settings = settings
+        self._consumer = Consumer({**consumer_config(settings), "group.id": f"{settings.prefix}reader"})
+        partitions = partitions_of(settings, topics)
+        self._at_end = dict.fromkeys(partitions, False)
+        offsets = last_stable_offsets(settings, list(partitions)) if start == "end" else {}
+        self._consumer.assign([Partition(t, p, offsets.get((t, p), OFFSET_BEGINNING)) for t, p in partitions])
+
+    def read(self, max_records: int, timeout_seconds: float) -> list[Record]:
+        """Return records that have come, waiting up to the timeout for the first; may be empty."""
+        first = self._consumer.poll(timeout_seconds)
+        if first is None:
+            return []
+        records: list[Record] = []
+        more = self._consumer.consume(max_records - 1, 0) if max_records > 1 else []
+        for message in (first, *more):
+            error = message.error()
+            place = (message.topic(), message.partition())
+            if error is None:
+                self._at_end[place] = False
+                records.append(to_record(message, self._settings))
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's public codes bear it
+                self._at_end[place] = True
+            elif error.fatal() or not _passing(error):
+                raise KafkaUnavailableError(f"reading {place[0]} from {self._settings.bootstrap} failed: {error.str()}")
+        return records
+
+    def at_end(self) -> bool:
+        """Return whether every partition has been read to its end (as last heard)."""
+        return all(self._at_end.values())
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close()
+
+
+def _passing(error: KafkaError) -> bool:
+    codes = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT)  # noqa: SLF001
+    return bool(error.retriable()) or error.code() in codes
+
+
+def partitions_of(settings: Settings, topics: Sequence[str], timeout_seconds: float = 10.0) -> list[tuple[str, int]]:
+    """Return (topic on the broker, partition) for every partition of the named registry topics.
+
+    Raises KafkaUnavailableError where the broker does not answer or a topic is missing.
+    """
+    try:
+        metadata = AdminClient(client_config(settings)).list_topics(timeout=timeout_seconds)
+    except KafkaException as problem:
+        raise KafkaUnavailableError(
+            f"Kafka at {settings.bootstrap} does not answer: {problem.args[0].str()}. "
+            "Start it, or give its address with --bootstrap or TRUNKLINE_BOOTSTRAP."
+        ) from problem
+    out = []
+    for name in topics:
+        topic = metadata.topics.get(settings.topic(name))
+        if topic is None or topic.error is not None:
+            raise KafkaUnavailableError(
+                f"topic {settings.topic(name)!r} does not exist on {settings.bootstrap}: run 'trunkline topics create'"
+            )
+        out += [(settings.topic(name), partition) for partition in sorted(topic.partitions)]
+    return out
+
+
+def last_stable_offsets(settings: Settings, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """Return the offset after the last committed record of each partition."""
+    asked = {Partition(topic, partition): OffsetSpec.latest() for topic, partition in partitions}
+    admin = AdminClient(client_config(settings))
+    futures = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=10)
+    return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}
+
+
+def wait_for_kafka(settings: Settings, timeout_seconds: float) -> None:
+    """Return when a broker answers; raise KafkaUnavailableError when none does in time."""
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            partitions_of(settings, (), timeout_seconds=2.0)
+        except KafkaUnavailableError:
+            if time.monotonic() >= deadline:
+                raise
+        else:
+            return

@@ -1,0 +1,380 @@
+"""The transactional loop: consume a batch, step, produce, commit, all in one Kafka transaction.
+
+One thread. A crash at any point loses and doubles nothing: outputs and input offsets become
+visible together or not at all. What was learned about the client is kept here, once:
+
+- Offsets come from the messages, never from position(): control markers take offsets too.
+- Rebalance callbacks run only inside poll() and consume(), so no transaction is open in them.
+  They only note what was gained and lost; records of a partition that was lost while its batch
+  was being collected are dropped, since its next owner reads them.
+- A partition that is kept over a cooperative rebalance may be delivered again from where it was
+  assigned (seen with confluent-kafka 2.12 and consume()): what was stepped before is dropped.
+- Abort does not rewind: every owned partition is sought to the batch's first offset.
+- A fenced producer or member is the end of the process; its successor takes over in its slot.
+- A step that raises is repeated record by record, and the ones that raise go to the dead-letter
+  topic in the same transaction.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import TopicPartition as Partition
+
+from runtime import clock
+from runtime.control import ControlFollower
+from runtime.errors import FencedError, KafkaUnavailableError
+from runtime.kafka import MAX_RECORD_BYTES, Record, consumer_config, producer_config, to_record
+from runtime.metrics import METRICS
+from runtime.service import Process
+from runtime.settings import Settings
+from runtime.snapshot import Snapshot
+from schemas.envelope import Packed, dead_letter
+from schemas.errors import RecordError
+from schemas.topics import Topic
+
+log = logging.getLogger(__name__)
+
+_COMPLAIN_EVERY_SECONDS = 5.0
+
+
+class Batch(NamedTuple):
+    """What a step gets: records of the inbox, in order per partition, and what it needs to judge them.
+
+    `owned`: the input partitions of this process. `caught_up`: each was read to its end once.
+    """
+
+    records: Sequence[Record]
+    snapshot: Snapshot
+    now: int
+    owned: frozenset[int] = frozenset()
+    caught_up: bool = True
+
+
+class Step(Protocol):
+    """The work of a service: bytes in, bytes out, no broker in sight.
+
+    What a step remembers beyond a batch must change in `committed` only: a batch may be stepped
+    again after an abort, and record by record after a failure.
+    """
+
+    def begin(self) -> None:
+        """Forget what was stepped and not committed: a batch, or its repetition, begins."""
+
+    def step(self, batch: Batch) -> list[Packed]:
+        """Return what the batch makes; raise where a record cannot be used."""
+
+    def committed(self) -> None:
+        """Take note that the last batch stands."""
+
+    def dropped(self, partitions: frozenset[int]) -> None:
+        """Forget what belongs to input partitions that are no longer ours."""
+
+    def wake_seconds(self, snapshot: Snapshot) -> float | None:
+        """Return in how many seconds the step wants an empty batch; None for never."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoopOptions:
+    """How the loop batches. Defaults from measurements in `docs/performance.md`.
+
+    `from_beginning`: state is rebuilt from the inbox at each assignment; no offsets are kept.
+    """
+
+    batch_records: int = 500
+    poll_seconds: float = 0.1
+    transaction_timeout_ms: int = 10_000
+    session_timeout_ms: int = 6_000
+    most_aborts_in_a_row: int = 20
+    from_beginning: bool = False
+
+
+class TransactionalLoop:
+    """Runs a Step on an inbox, exactly once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        service: str,
+        inbox: Topic,
+        step: Step,
+        control: ControlFollower,
+        options: LoopOptions | None = None,
+    ) -> None:
+        self._settings = settings
+        self._service = service
+        self._inbox = inbox
+        self._step = step
+        self._control = control
+        self._options = options or LoopOptions()
+        self._owned: set[int] = set()
+        self._next: dict[int, int] = {}
+        self._lost_now: set[int] = set()
+        self._ends: set[int] = set()
+        self._aborts_in_a_row = 0
+        self._last_complaint = 0.0
+        identity = settings.service_id(service)
+        self._consumer = Consumer(
+            {
+                **consumer_config(settings),
+                "group.id": f"{settings.prefix}{service}",
+                "group.instance.id": identity,
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": self._options.session_timeout_ms,
+                "heartbeat.interval.ms": 2_000,
+            }
+        )
+        self._producer = Producer(
+            {
+                **producer_config(settings),
+                "transactional.id": identity,
+                "transaction.timeout.ms": self._options.transaction_timeout_ms,
+            }
+        )
+
+    def run(self, process: Process) -> None:
+        """Run until the process is told to stop; then finish or abort the batch and close.
+
+        Raises FencedError when another process has taken this slot (or the broker gave the
+        transaction up), KafkaUnavailableError when the broker refuses what it is asked.
+        """
+        try:
+            self._init_transactions(process.stopping)
+            self._consumer.subscribe(
+                [self._settings.topic(self._inbox.name)],
+                on_assign=self._assigned,
+                on_revoke=self._revoked,
+                on_lost=self._revoked,
+            )
+            while not process.stopping.is_set():
+                process.beat()
+                self._turn(process)
+        finally:
+            self._consumer.close()
+
+    # One turn of the loop.
+
+    def _turn(self, process: Process) -> None:
+        wake = self._step.wake_seconds(self._control.snapshot)
+        timeout = self._options.poll_seconds if wake is None else max(0.0, min(self._options.poll_seconds, wake))
+        records = self._collect(timeout)
+        if self._owned:
+            process.ready()
+        snapshot = self._control.poll()
+        wake = self._step.wake_seconds(snapshot)
+        if not records and (wake is None or wake > 0 or not self._owned):
+            return
+        started = time.perf_counter()
+        batch = Batch(records, snapshot, clock.now(snapshot), frozenset(self._owned), self._owned <= self._ends)
+        outputs = self._outputs(batch)
+        if self._transact(batch, outputs, process.stopping):
+            self._step.committed()
+            self._count(batch, outputs, time.perf_counter() - started)
+
+    def _collect(self, timeout_seconds: float) -> list[Record]:
+        """Return a batch: what has come once the first record has; does not wait for more."""
+        self._lost_now.clear()
+        first = self._consumer.poll(timeout_seconds)
+        if first is None:
+            return []
+        more = self._consumer.consume(self._options.batch_records - 1, 0)
+        records = [to_record(m, self._settings) for m in (first, *more) if self._usable(m)]
+        return [r for r in records if r.partition not in self._lost_now and r.offset >= self._next.get(r.partition, 0)]
+
+    def _usable(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's public codes bear it
+            self._ends.add(message.partition())
+        elif error.fatal() or error.code() == KafkaError.FENCED_INSTANCE_ID:
+            raise FencedError(f"{self._service} lost its place in the group: {error.str()}")
+        elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):  # noqa: SLF001
+            self._complain(f"topic {self._inbox.name} does not exist: run 'trunkline topics create'")
+        else:
+            self._complain(f"reading {self._inbox.name}: {error.str()}")
+        return False
+
+    def _complain(self, sentence: str) -> None:
+        """Log at most every few seconds: an absent broker complains in every poll."""
+        if time.monotonic() - self._last_complaint > _COMPLAIN_EVERY_SECONDS:
+            self._last_complaint = time.monotonic()
+            log.warning("%s: %s", self._service, sentence)
+
+    # The step, with its failures turned into dead letters.
+
+    def _outputs(self, batch: Batch) -> list[Packed]:
+        self._step.begin()
+        try:
+            outputs = self._step.step(batch)
+            if all(_fits(packed) for packed in outputs):
+                return outputs
+        except Exception:
+            log.exception("%s: a batch failed; its records are tried one by one", self._service)
+        self._step.begin()
+        outputs = []
+        for record in batch.records:
+            outputs += self._outputs_of_one(batch._replace(records=[record]), record)
+        return outputs
+
+    def _outputs_of_one(self, batch: Batch, record: Record) -> list[Packed]:
+        try:
+            outputs = self._step.step(batch)
+            too_large = next((packed for packed in outputs if not _fits(packed)), None)
+            if too_large is None:
+                return outputs
+            problem: Exception = RecordError(
+                "too_large", f"it makes a record for {too_large.topic} of more than {MAX_RECORD_BYTES} bytes"
+            )
+        except Exception as raised:  # noqa: BLE001 - whatever a record provokes, it must not block its partition
+            problem = raised
+        letter = dead_letter(*record[:5], stage=self._service, problem=problem)
+        METRICS.dead_letters.labels(self._service, self._service, dict(letter.headers)["dlq_reason"].decode()).inc()
+        return [letter]
+
+    # The transaction.
+
+    def _init_transactions(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            try:
+                self._producer.init_transactions(5.0)
+            except KafkaException as problem:
+                error = problem.args[0]
+                if error.fatal() or not error.retriable():
+                    raise KafkaUnavailableError(
+                        f"{self._service}: transactions are refused: {error.str()}"
+                    ) from problem
+                self._complain(f"Kafka at {self._settings.bootstrap} does not answer yet: {error.str()}")
+            else:
+                return
+
+    def _transact(self, batch: Batch, outputs: Sequence[Packed], stopping: threading.Event) -> bool:
+        """Write outputs and offsets as one; return False where the batch was aborted and rewound."""
+        try:
+            self._producer.begin_transaction()
+            for packed in outputs:
+                self._produce(packed)
+            offsets = self._next_offsets(batch.records)
+            if offsets and not self._options.from_beginning:
+                self._until_done(
+                    lambda: self._producer.send_offsets_to_transaction(
+                        offsets, self._consumer.consumer_group_metadata(), 10.0
+                    ),
+                    stopping,
+                )
+            self._until_done(lambda: self._producer.commit_transaction(10.0), stopping)
+        except KafkaException as problem:
+            self._abort(batch, problem.args[0], stopping)
+            return False
+        self._aborts_in_a_row = 0
+        self._next |= {record.partition: record.offset + 1 for record in batch.records}
+        return True
+
+    def _produce(self, packed: Packed) -> None:
+        topic = self._settings.topic(packed.topic)
+        while True:
+            try:
+                self._producer.produce(topic, key=packed.key, value=packed.value, headers=list(packed.headers))
+            except BufferError:
+                self._producer.poll(0.05)
+            else:
+                return
+
+    def _until_done(self, operation: _Operation, stopping: threading.Event) -> None:
+        """Repeat a transactional call while its error says that repeating may help."""
+        while True:
+            try:
+                operation()
+            except KafkaException as problem:
+                error = problem.args[0]
+                if error.fatal() or error.txn_requires_abort() or not error.retriable() or stopping.is_set():
+                    raise
+                self._complain(f"the transaction waits for Kafka: {error.str()}")
+            else:
+                return
+
+    def _abort(self, batch: Batch, error: KafkaError, stopping: threading.Event) -> None:
+        METRICS.transactions_aborted.labels(self._service, error.name()).inc()
+        log.warning("%s: the batch is aborted and read again: %s", self._service, error.str())
+        self._raise_if_fenced(error)
+        self._aborts_in_a_row += 1
+        if self._aborts_in_a_row > self._options.most_aborts_in_a_row:
+            raise KafkaUnavailableError(
+                f"{self._service}: {self._aborts_in_a_row} transactions in a row were aborted, the last: {error.str()}"
+            )
+        try:
+            self._until_done(lambda: self._producer.abort_transaction(10.0), stopping)
+        except KafkaException as problem:
+            self._raise_if_fenced(problem.args[0])
+            if not stopping.is_set():
+                raise KafkaUnavailableError(
+                    f"{self._service}: the transaction cannot be aborted: {problem.args[0].str()}"
+                ) from problem
+        self._rewind(batch.records)
+
+    def _raise_if_fenced(self, error: KafkaError) -> None:
+        if error.fatal() or error.code() in (KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID):  # noqa: SLF001
+            raise FencedError(
+                f"{self._service}: another process took slot {self._settings.slot}, or the broker gave the "
+                f"transaction up: {error.str()}. This process ends; its successor continues where it left."
+            )
+
+    def _rewind(self, records: Sequence[Record]) -> None:
+        firsts: dict[int, int] = {}
+        for record in records:
+            firsts.setdefault(record.partition, record.offset)
+        for partition, offset in firsts.items():
+            if partition in self._owned:
+                self._consumer.seek(Partition(self._settings.topic(self._inbox.name), partition, offset))
+
+    def _next_offsets(self, records: Sequence[Record]) -> list[Partition]:
+        last = {record.partition: record.offset for record in records}
+        name = self._settings.topic(self._inbox.name)
+        return [Partition(name, partition, offset + 1) for partition, offset in last.items()]
+
+    # Rebalance callbacks: they note what changed, and never commit.
+
+    def _assigned(self, consumer: Consumer, partitions: list[Partition]) -> None:
+        if self._options.from_beginning:
+            for partition in partitions:
+                partition.offset = OFFSET_BEGINNING
+        consumer.incremental_assign(partitions)
+        self._owned |= {partition.partition for partition in partitions}
+        self._tell_owned()
+
+    def _revoked(self, _consumer: Consumer, partitions: list[Partition]) -> None:
+        gone = frozenset(partition.partition for partition in partitions)
+        self._owned -= gone
+        self._ends -= gone
+        self._next = {partition: offset for partition, offset in self._next.items() if partition not in gone}
+        self._lost_now |= gone
+        self._step.dropped(gone)
+        self._tell_owned()
+
+    def _tell_owned(self) -> None:
+        METRICS.partitions_owned.labels(self._service).set(len(self._owned))
+        log.info("%s owns partitions %s of %s", self._service, sorted(self._owned), self._inbox.name)
+
+    def _count(self, batch: Batch, outputs: Sequence[Packed], seconds: float) -> None:
+        METRICS.records_consumed.labels(self._service).inc(len(batch.records))
+        METRICS.batch_records.labels(self._service).observe(len(batch.records))
+        METRICS.batch_seconds.labels(self._service).observe(seconds)
+        counts: dict[str, int] = {}
+        for packed in outputs:
+            counts[packed.topic] = counts.get(packed.topic, 0) + 1
+        for topic, count in counts.items():
+            METRICS.records_produced.labels(self._service, topic).inc(count)
+
+
+class _Operation(Protocol):
+    def __call__(self) -> object: ...
+
+
+def _fits(packed: Packed) -> bool:
+    return packed.value is None or len(packed.value) <= MAX_RECORD_BYTES or packed.topic.endswith(".dlq")

@@ -1,0 +1,89 @@
+"""The one catalogue of metrics: every name, its labels and a sentence on what it counts."""
+
+from __future__ import annotations
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+_LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SIZE_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+
+
+class Catalogue:
+    """Metrics of a process, on a registry of its own so that tests can make several."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = self.registry
+        ProcessCollector(registry=r)
+        self.records_consumed = Counter(
+            "trunkline_records_consumed_total", "Records read from the inbox.", ["service"], registry=r
+        )
+        self.records_produced = Counter(
+            "trunkline_records_produced_total", "Records written, by topic.", ["service", "topic"], registry=r
+        )
+        self.dead_letters = Counter(
+            "trunkline_dead_letters_total",
+            "Records sent to a dead-letter topic, by the step that failed and why.",
+            ["service", "stage", "reason"],
+            registry=r,
+        )
+        self.forwarded = Counter(
+            "trunkline_forwarded_records_total",
+            "Records found on a partition that is not their key's, and sent to the right one.",
+            ["service"],
+            registry=r,
+        )
+        self.batch_records = Histogram(
+            "trunkline_batch_records", "Records per transaction.", ["service"], buckets=_SIZE_BUCKETS, registry=r
+        )
+        self.batch_seconds = Histogram(
+            "trunkline_batch_seconds",
+            "Time from a batch's first record to its commit.",
+            ["service"],
+            buckets=_LATENCY_BUCKETS,
+            registry=r,
+        )
+        self.transactions_aborted = Counter(
+            "trunkline_transactions_aborted_total", "Batches aborted and read again.", ["service", "cause"], registry=r
+        )
+        self.partitions_owned = Gauge(
+            "trunkline_partitions_owned", "Partitions assigned to this process.", ["service"], registry=r
+        )
+        self.decisions = Counter("trunkline_decisions_total", "Decisions, by pool (or `repeat`).", ["pool"], registry=r)
+        self.guard_down = Gauge(
+            "trunkline_offer_guard_down", "1 while Redis does not answer: repeats are found by sessions.", registry=r
+        )
+        self.times_corrected = Counter(
+            "trunkline_times_corrected_total", "Offers whose time was more than 5 min ahead or 7 days old.", registry=r
+        )
+        self.control_epoch = Gauge(
+            "trunkline_control_epoch", "Offset of the last control record applied.", ["service", "topic"], registry=r
+        )
+        self.control_undecodable = Counter(
+            "trunkline_control_undecodable_total",
+            "Control records that were skipped; the last good one stands.",
+            ["service", "topic", "reason"],
+            registry=r,
+        )
+        self.transitions = Counter(
+            "trunkline_breaker_transitions_total", "Breaker transitions, by the new state.", ["to_state"], registry=r
+        )
+        self.view_rows = Gauge("trunkline_view_rows", "Rows of a live view.", ["view"], registry=r)
+        self.view_lag_seconds = Histogram(
+            "trunkline_view_lag_seconds",
+            "From a record's timestamp to its row in the live view.",
+            buckets=_LATENCY_BUCKETS,
+            registry=r,
+        )
+        self.view_undecodable = Counter(
+            "trunkline_view_undecodable_total", "Records that a live view could not read.", registry=r
+        )
+
+
+METRICS = Catalogue()
+
+
+def exposition() -> tuple[bytes, str]:
+    """Return the body and the content type of `/metrics`."""
+    return generate_latest(METRICS.registry), CONTENT_TYPE_LATEST

@@ -1,0 +1,41 @@
+"""Settings of a Trunkline process: environment variables `TRUNKLINE_*`, overridden by options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where the process finds Kafka and Redis, and which slot of its service it is."""
+
+    model_config = SettingsConfigDict(env_prefix="TRUNKLINE_", frozen=True, extra="ignore")
+
+    bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port[,host:port]")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis, as a URL")
+    prefix: str = Field("", description="put before every topic, group and key name, so that installations can share")
+    slot: int = Field(0, ge=0, description="stable number of this process within its service (a StatefulSet's ordinal)")
+    data: Path = Field(Path("data"), description="folder for local state, models and embedded services")
+    port: int = Field(0, ge=0, le=65535, description="port for /metrics, /livez, /readyz and APIs; 0 takes a free one")
+    host: str = Field("127.0.0.1", description="address to serve them on")
+    keyed_partitions: int = Field(24, ge=1, description="partitions of keyed topics at creation")
+    replication: int = Field(1, ge=1, description="replication factor of topics at creation; 3 in production")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    def topic(self, name: str) -> str:
+        """Return a topic's name on the broker."""
+        return self.prefix + name
+
+    def registry_name(self, topic: str) -> str:
+        """Return a topic's name in the registry."""
+        return topic.removeprefix(self.prefix)
+
+    def service_id(self, service: str) -> str:
+        """Return the stable id of this process: transactional id and static group member."""
+        return f"{self.prefix}{service}-{self.slot}"
+
+    def state_folder(self, service: str) -> Path:
+        """Return the folder for this process's own state."""
+        return self.data / "state" / self.service_id(service)

@@ -1,0 +1,1 @@
+"""The wire contract: event types, Avro schemas, codec, topic registry."""

@@ -1,0 +1,121 @@
+"""Bytes to events and back: Avro by fastavro, in single-object encoding.
+
+A value is C3 01, the CRC-64-AVRO fingerprint of the writer's schema (8 bytes, little-endian),
+then the Avro body (Avro 1.12 specification, "Single-object encoding"). The fingerprint tells the
+event type, so a topic can carry several and needs no registry.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any, cast
+
+import fastavro
+import fastavro.schema
+import msgspec
+
+from schemas.avro_schema import avro_schema
+from schemas.errors import DecodeError, EncodeError
+from schemas.events import BY_NAME, EVENT_TYPES
+from schemas.fields import Event
+
+MARKER = b"\xc3\x01"
+HEADER_BYTES = len(MARKER) + 8
+
+FetchSchema = Callable[[bytes], dict[str, Any] | None]
+
+
+def fingerprint(schema: dict[str, Any]) -> bytes:
+    """Return the CRC-64-AVRO fingerprint of a schema: 8 bytes, little-endian, as on the wire."""
+    canonical = fastavro.schema.to_parsing_canonical_form(cast(Any, schema))
+    return bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
+
+
+def _no_more_schemas(_fingerprint: bytes) -> dict[str, Any] | None:
+    return None
+
+
+class Codec:
+    """Encodes events under their own schema; decodes what any known schema wrote.
+
+    `fetch_schema` is asked once per record for a fingerprint that is not known: it returns the
+    writer's schema as JSON data, or None. `runtime.schemas_topic` reads the topic `schemas`.
+    """
+
+    def __init__(self, fetch_schema: FetchSchema = _no_more_schemas) -> None:
+        self._fetch_schema = fetch_schema
+        self._own: dict[type[Event], tuple[bytes, Any]] = {}
+        self._writers: dict[bytes, tuple[type[Event], Any, Any]] = {}
+        for kind in EVENT_TYPES:
+            schema = avro_schema(kind)
+            parsed = fastavro.parse_schema(cast(Any, schema))
+            header = MARKER + fingerprint(schema)
+            self._own[kind] = (header, parsed)
+            self._writers[header] = (kind, parsed, None)
+
+    def encode(self, event: Event) -> bytes:
+        """Return the framed Avro bytes of an event.
+
+        Raises EncodeError where a value does not fit the schema (a string for a number, say).
+        """
+        header, parsed = self._own[type(event)]
+        out = io.BytesIO()
+        out.write(header)
+        try:
+            fastavro.schemaless_writer(out, parsed, msgspec.to_builtins(event))
+        except (ValueError, TypeError, OverflowError, KeyError) as problem:
+            raise EncodeError("unencodable", f"{type(event).__name__} does not fit its schema: {problem}") from problem
+        return out.getvalue()
+
+    def decode(self, value: bytes | None, expected: tuple[type[Event], ...] | None = None) -> Event:
+        """Return the event in `value`; raise DecodeError with a reason where there is none.
+
+        expected: the types that the topic carries; another one is `unexpected_type`.
+        """
+        if not value:
+            raise DecodeError("empty", "the record has no value: a tombstone means nothing on this topic")
+        if value[:2] != MARKER or len(value) < HEADER_BYTES:
+            raise DecodeError(
+                "unknown_framing",
+                f"a value starts with c301 and an 8-byte schema fingerprint, this one with {value[:10].hex()}",
+            )
+        kind, writer, reader = self._writer_of(value[:HEADER_BYTES])
+        if expected is not None and kind not in expected:
+            names = ", ".join(sorted(e.__name__ for e in expected))
+            raise DecodeError("unexpected_type", f"{kind.__name__} does not belong here: the topic carries {names}")
+        body = io.BytesIO(value)
+        body.seek(HEADER_BYTES)
+        try:
+            fields = fastavro.schemaless_reader(body, writer, reader)
+        except Exception as problem:  # fastavro raises whatever the bytes provoke
+            raise DecodeError("truncated", f"the Avro body of {kind.__name__} cannot be read: {problem!r}") from problem
+        if body.tell() != len(value):
+            raise DecodeError(
+                "truncated", f"{len(value) - body.tell()} bytes are left after the Avro body of {kind.__name__}"
+            )
+        try:
+            return msgspec.convert(fields, kind)
+        except msgspec.ValidationError as problem:
+            raise DecodeError("invalid_fields", f"{kind.__name__} is not valid: {problem}") from problem
+
+    def header_of(self, kind: type[Event]) -> bytes:
+        """Return the 10 bytes that open every value of this type that we write."""
+        return self._own[kind][0]
+
+    def _writer_of(self, header: bytes) -> tuple[type[Event], Any, Any]:
+        known = self._writers.get(header)
+        if known is not None:
+            return known
+        fetched = self._fetch_schema(header[2:])
+        name = str(fetched.get("name", "")) if fetched else ""
+        kind = BY_NAME.get(name.rpartition(".")[2])
+        if fetched is None or kind is None:
+            raise DecodeError(
+                "unknown_schema",
+                f"no schema with fingerprint {header[2:].hex()} is known or published on the topic 'schemas': "
+                "publish the writer's schema there, or write with a schema of this release",
+            )
+        entry = (kind, fastavro.parse_schema(cast(Any, fetched)), self._own[kind][1])
+        self._writers[header] = entry
+        return entry

@@ -1,0 +1,106 @@
+"""Records of the control topics: what operators and the clock tell every service."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+from msgspec import Meta
+
+from schemas.fields import Count, Event, Id, Micros, Name, Probability, Seconds
+from schemas.interactions import Thresholds
+
+
+class Endpoint(Event, frozen=True, kw_only=True):
+    """An AI agent that can be called: one deployment of one provider.
+
+    `intents`: what it may be given. `max_concurrent` is its share of contacts at once.
+    """
+
+    endpoint: Name
+    provider: Name
+    version: str
+    intents: tuple[str, ...]
+    max_concurrent: Annotated[int, Meta(ge=1, description="contacts at once")] = 100
+
+
+class HumanQueue(Event, frozen=True, kw_only=True):
+    """A queue of people: the intents it takes and the service that it owes.
+
+    Defaults: 80 % in 20 s, occupancy at most 0.85, shrinkage 0.30 (`docs/architecture.md`).
+    `aht_seconds` is the prior for handle time until enough contacts were handled.
+    """
+
+    queue: Name
+    intents: tuple[str, ...]
+    aht_seconds: Annotated[float, Meta(gt=0.0, description="seconds, talk and wrap")] = 300.0
+    service_level_target: Probability = 0.80
+    service_level_seconds: Seconds = 20.0
+    max_occupancy: Probability = 0.85
+    shrinkage: Probability = 0.30
+
+
+class BreakerPolicy(Event, frozen=True, kw_only=True):
+    """When a breaker moves. Defaults and their reasons: `docs/decisions`."""
+
+    window_seconds: Annotated[int, Meta(ge=1, le=600, description="seconds of outcomes looked at")] = 60
+    minimum_outcomes: Annotated[int, Meta(ge=1, description="least outcomes for a rate")] = 10
+    degraded_failure_rate: Probability = 0.20
+    open_failure_rate: Probability = 0.50
+    open_consecutive_failures: Annotated[int, Meta(ge=1, description="hard failures in a row")] = 5
+    degraded_latency_ratio: Annotated[float, Meta(gt=1.0, description="times its own baseline")] = 2.0
+    quality_target: Probability = 0.70
+    open_seconds: Seconds = 30.0
+    open_jitter: Probability = 0.20
+    open_seconds_max: Seconds = 300.0
+    half_open_probes: Annotated[int, Meta(ge=1, description="probe contacts per HALF_OPEN")] = 3
+    half_open_successes: Annotated[int, Meta(ge=1, description="successes that close")] = 5
+    half_open_seconds_max: Seconds = 60.0
+
+
+class Policy(Event, frozen=True, kw_only=True):
+    """What one tenant wants: agents, queues, thresholds. The latest revision stands."""
+
+    tenant: Id
+    revision: Count
+    thresholds: Thresholds
+    endpoints: tuple[Endpoint, ...]
+    queues: Annotated[tuple[HumanQueue, ...], Meta(min_length=1)]
+    default_queue: Name
+    human_only_intents: tuple[str, ...] = ()
+    breaker: BreakerPolicy = BreakerPolicy()
+    occurred_at: Micros
+
+
+class ClockSetting(Event, frozen=True, kw_only=True):
+    """How Trunkline's time runs: now = origin + (real now - real_origin) * speed.
+
+    No record means real time. A simulator writes one to play a past day at many times speed.
+    """
+
+    origin: Micros
+    real_origin: Micros
+    speed: Annotated[float, Meta(gt=0.0, description="virtual seconds per real second")]
+
+
+class FaultKind(enum.StrEnum):
+    """How a simulated AI endpoint misbehaves."""
+
+    NONE = "none"
+    OUTAGE = "outage"
+    ERRORS = "errors"
+    LATENCY = "latency"
+    WRONG_ANSWERS = "wrong_answers"
+
+
+class Fault(Event, frozen=True, kw_only=True):
+    """An order to the simulated AI fleet: from now on `endpoint` misbehaves (or no longer).
+
+    `severity`: share of turns hit for errors and wrong answers, factor for latency; an outage
+    hits all.
+    """
+
+    endpoint: Name
+    kind: FaultKind
+    severity: Annotated[float, Meta(ge=0.0)] = 1.0
+    occurred_at: Micros

@@ -1,0 +1,102 @@
+"""What goes on the wire around an event: key, value and CloudEvents 1.0 headers.
+
+CloudEvents over Kafka in binary mode: attributes in headers `ce_*`. `ce_id` is a digest of the
+value, so the same event written twice has the same id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.codec import Codec
+from schemas.errors import EncodeError, RecordError
+from schemas.events import EVENT_TYPES
+from schemas.fields import Event
+from schemas.topics import BY_NAME, Effect, Topic
+
+Headers = Sequence[tuple[str, bytes]]
+
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TIME_FIELDS = ("occurred_at", "decided_at", "closed_at", "updated_at", "due_at", "now", "real_origin")
+_CONTENT_TYPE = ("content-type", b"application/avro")
+_SPEC_VERSION = ("ce_specversion", b"1.0")
+
+
+class Packed(NamedTuple):
+    """A record ready to be produced. `topic` is the registry's name; no value is a tombstone."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+def iso_time(micros: int) -> str:
+    """Return UTC microseconds as RFC 3339 text."""
+    return (_UNIX_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")
+
+
+def _time_field(kind: type[Event]) -> str:
+    names = {field.name for field in msgspec.structs.fields(kind)}
+    return next((name for name in _TIME_FIELDS if name in names), "")
+
+
+class Envelope:
+    """Packs the effects of one service."""
+
+    def __init__(self, codec: Codec, source: str) -> None:
+        self._codec = codec
+        self._source = ("ce_source", f"/trunkline/{source}".encode())
+        self._kinds = {
+            kind: (("ce_type", f"io.trunkline.{kind.__name__}".encode()), _time_field(kind)) for kind in EVENT_TYPES
+        }
+
+    def pack(self, effect: Effect) -> Packed:
+        """Return the record of an effect; a tombstone where it has no event.
+
+        Raises EncodeError where the event cannot be encoded or does not belong on the topic.
+        """
+        topic, event, key = effect
+        if event is None:
+            return Packed(topic.name, key.encode(), None)
+        return self.pack_event(topic, event, self._codec.encode(event))
+
+    def pack_event(self, topic: Topic, event: Event, value: bytes) -> Packed:
+        """Return the record of an event that is encoded already."""
+        kind = type(event)
+        if kind not in topic.types:
+            raise EncodeError("wrong_topic", f"{kind.__name__} does not belong on {topic.name}")
+        ce_type, time_field = self._kinds[kind]
+        headers = (
+            _SPEC_VERSION,
+            ("ce_id", hashlib.blake2b(value, digest_size=16).hexdigest().encode()),
+            ce_type,
+            self._source,
+            ("ce_time", iso_time(getattr(event, time_field)).encode()),
+            _CONTENT_TYPE,
+        )
+        return Packed(topic.name, topic.key_of(event).encode(), value, headers)
+
+
+def dead_letter(
+    topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None, *, stage: str, problem: Exception
+) -> Packed:
+    """Return the dead letter of a record: its own key and bytes, and in the headers where and why.
+
+    Headers: dlq_topic, dlq_partition, dlq_offset, dlq_stage, dlq_reason, dlq_error.
+    """
+    reason = problem.reason if isinstance(problem, RecordError) else type(problem).__name__
+    headers = (
+        ("dlq_topic", topic.encode()),
+        ("dlq_partition", str(partition).encode()),
+        ("dlq_offset", str(offset).encode()),
+        ("dlq_stage", stage.encode()),
+        ("dlq_reason", reason.encode()),
+        ("dlq_error", str(problem)[:2000].encode()),
+    )
+    return Packed(BY_NAME[topic].dead_letter_name, key, value, headers)

@@ -1,0 +1,36 @@
+"""Every event type of the wire contract, by name, and its Avro schema.
+
+The types are the contract: `python -m schemas.avro_schema` writes `schemas/avro/*.avsc` from them, and
+the contract tests hold the two together. To add a record: add the type to a module below
+(interactions, agents, wfm, control), name it in `EVENT_TYPES`, run `make schemas`.
+"""
+
+from __future__ import annotations
+
+from schemas import agents, control, interactions, wfm
+from schemas.fields import Event
+
+EVENT_TYPES: tuple[type[Event], ...] = (
+    interactions.Offered,
+    interactions.Classified,
+    interactions.Decision,
+    interactions.Turn,
+    interactions.Completed,
+    interactions.TimerDue,
+    interactions.TimerSet,
+    interactions.Closed,
+    agents.Outcome,
+    agents.Tick,
+    agents.BreakerCommand,
+    agents.Transition,
+    wfm.VolumeDelta,
+    wfm.Impact,
+    wfm.VolumeRow,
+    wfm.CapacitySignal,
+    wfm.StaffingRequirement,
+    control.Policy,
+    control.ClockSetting,
+    control.Fault,
+)
+
+BY_NAME: dict[str, type[Event]] = {kind.__name__: kind for kind in EVENT_TYPES}

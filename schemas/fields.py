@@ -1,0 +1,106 @@
+"""Field types shared by the events: each carries its unit and its bounds.
+
+The bounds are enforced whenever an event is decoded from Avro or from JSON, and the
+descriptions become the `doc` of the field in `schemas/avro/*.avsc`.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Micros = Annotated[int, Meta(ge=0, description="UTC, microseconds since 1970-01-01")]
+Id = Annotated[str, Meta(min_length=1, max_length=256, description="identifier, case-sensitive")]
+Name = Annotated[str, Meta(min_length=1, max_length=256, description="name from the tenant's policy or model")]
+Probability = Annotated[float, Meta(ge=0.0, le=1.0, description="probability, 0 to 1")]
+Seconds = Annotated[float, Meta(ge=0.0, description="seconds")]
+Milliseconds = Annotated[float, Meta(ge=0.0, description="milliseconds")]
+PerMinute = Annotated[float, Meta(ge=0.0, description="contacts per minute")]
+Count = Annotated[int, Meta(ge=0, description="a count")]
+Epoch = Annotated[int, Meta(ge=0, description="epoch: grows with every change of what it counts")]
+
+MICROS_PER_SECOND = 1_000_000
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """Base of every record on a Trunkline topic: immutable, one Avro schema each."""
+
+
+class Channel(enum.StrEnum):
+    """Channel by which a contact reaches the centre."""
+
+    VOICE = "voice"
+    CHAT = "chat"
+    MESSAGING = "messaging"
+    EMAIL = "email"
+    SOCIAL = "social"
+
+
+class Pool(enum.StrEnum):
+    """Who is to handle a contact."""
+
+    AI_CONTAINED = "ai_contained"
+    AI_ASSISTED = "ai_assisted"
+    HUMAN_EXCLUSIVE = "human_exclusive"
+
+
+class Supervision(enum.StrEnum):
+    """How closely a person watches the AI agent."""
+
+    FULL = "full"
+    SEMI = "semi"
+    AUTONOMOUS = "autonomous"
+
+
+class Disposition(enum.StrEnum):
+    """What the ACD is asked to do with a contact."""
+
+    ROUTE = "route"
+    CALLBACK = "callback"
+    DEFLECT = "deflect"
+    HOLD = "hold"
+    REPEAT = "repeat"
+
+
+class Handling(enum.StrEnum):
+    """Handling state of a contact: exactly one at any time, so volumes are conserved."""
+
+    IN_PROGRESS = "in_progress"
+    AI_CONTAINED = "ai_contained"
+    AI_ASSISTED = "ai_assisted"
+    AI_ESCALATED = "ai_escalated"
+    HUMAN_ONLY = "human_only"
+    DEFLECTED = "deflected"
+    ABANDONED = "abandoned"
+
+
+class FinishedBy(enum.StrEnum):
+    """Who ended a contact; `customer` means that the customer left before anyone finished it."""
+
+    AI = "ai"
+    HUMAN = "human"
+    CUSTOMER = "customer"
+    SELF_SERVICE = "self_service"
+
+
+class TurnResult(enum.StrEnum):
+    """How one call to an AI agent ended. `caller_fault` is never the agent's failure."""
+
+    OK = "ok"
+    TIMEOUT = "timeout"
+    SERVER_ERROR = "server_error"
+    RATE_LIMITED = "rate_limited"
+    CONTENT_REFUSED = "content_refused"
+    CALLER_FAULT = "caller_fault"
+
+
+class BreakerState(enum.StrEnum):
+    """State of an AI endpoint's circuit breaker."""
+
+    CLOSED = "closed"
+    DEGRADED = "degraded"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+    FORCED_OPEN = "forced_open"

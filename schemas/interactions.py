@@ -1,0 +1,204 @@
+"""Events about one contact: offered, decided, handled turn by turn, closed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from schemas.fields import (
+    Channel,
+    Count,
+    Disposition,
+    Epoch,
+    Event,
+    FinishedBy,
+    Handling,
+    Id,
+    Micros,
+    Milliseconds,
+    Name,
+    Pool,
+    Probability,
+    Seconds,
+    Supervision,
+    TurnResult,
+)
+
+Text = Annotated[str, Meta(max_length=100_000, description="what the customer wrote or said; may hold personal data")]
+
+
+class Classification(Event, frozen=True, kw_only=True):
+    """An intent with the confidence that it is the right one."""
+
+    intent: Name
+    confidence: Probability
+    runner_up: Name | None = None
+    runner_up_gap: Probability = 1.0
+    model: str = ""
+
+
+class Offered(Event, frozen=True, kw_only=True):
+    """A contact arrives. Written by the ACD, read by the router.
+
+    `classification` is present where intent was determined elsewhere.
+    """
+
+    interaction_id: Id
+    tenant: Id
+    channel: Channel
+    text: Text
+    occurred_at: Micros
+    language: str = "en"
+    segment: str = "standard"
+    customer_id: str | None = None
+    classification: Classification | None = None
+
+
+class Classified(Event, frozen=True, kw_only=True):
+    """The intent that the router worked with (for anyone; nothing in Trunkline reads it)."""
+
+    interaction_id: Id
+    tenant: Id
+    classification: Classification
+    occurred_at: Micros
+
+
+class Thresholds(Event, frozen=True, kw_only=True):
+    """Least confidence for AI alone, and for AI with a person watching."""
+
+    contained: Probability
+    assisted: Probability
+
+
+class Reason(Event, frozen=True, kw_only=True):
+    """One step of a decision, in the order in which it was taken. `code` is stable."""
+
+    code: Name
+    detail: str = ""
+
+
+class Load(Event, frozen=True, kw_only=True):
+    """What a decision depended on besides its event and the control topics.
+
+    `store_down`: Redis did not answer, so a repeat could not be recognised.
+    `probe_permits`: endpoint -> probes that this contact's partition had left, for
+    endpoints in HALF_OPEN.
+    """
+
+    store_down: bool = False
+    probe_permits: dict[str, int] = {}
+
+
+class Decision(Event, frozen=True, kw_only=True):
+    """The decision record: who handles the contact and why.
+
+    Written by the router to `interactions.routed` and to the inbox of sessions, where it is
+    the event `decided`. A pure function of the offer, of the control topics at `epochs`
+    (topic -> offset of the last record applied, -1 when empty) and of `load`.
+    A record with disposition `repeat` is no decision: `pool` is null and
+    `first_decision_id` names the decision that stands.
+    """
+
+    decision_id: Id
+    interaction_id: Id
+    tenant: Id
+    channel: Channel
+    language: str
+    segment: str
+    intent: Name
+    confidence: Probability
+    runner_up_gap: Probability
+    model: str
+    pool: Pool | None
+    supervision: Supervision | None
+    disposition: Disposition
+    queue: Name
+    endpoint: str | None = None
+    endpoint_version: str | None = None
+    provider: str | None = None
+    breaker_epoch: Epoch = 0
+    thresholds: Thresholds
+    reasons: tuple[Reason, ...]
+    epochs: dict[str, int]
+    load: Load
+    first_decision_id: str | None = None
+    offered_partition: Count
+    offered_offset: Count
+    offered_at: Micros
+    decided_at: Micros
+
+
+class Turn(Event, frozen=True, kw_only=True):
+    """One answer of an AI agent, or its failure to give one. Written by the AI platform.
+
+    `number` counts the agent's turns in this contact from 1. `quality` is the platform's own
+    estimate that the answer was right, where it has one. `occurred_at` is when the call ended.
+    """
+
+    interaction_id: Id
+    tenant: Id
+    number: Annotated[int, Meta(ge=1, description="1 for the first turn")]
+    endpoint: Name
+    version: str
+    result: TurnResult
+    latency_ms: Milliseconds
+    quality: Probability | None = None
+    occurred_at: Micros
+
+
+class Completed(Event, frozen=True, kw_only=True):
+    """A contact is over. Written by the ACD or the AI platform.
+
+    `ai_turns` is how many turns the AI agent took: the session waits for that many.
+    """
+
+    interaction_id: Id
+    tenant: Id
+    finished_by: FinishedBy
+    ai_turns: Count
+    watched: bool = False
+    resolved: bool | None = None
+    ai_seconds: Seconds = 0.0
+    wait_seconds: Seconds = 0.0
+    talk_seconds: Seconds = 0.0
+    wrap_seconds: Seconds = 0.0
+    occurred_at: Micros
+
+
+class TimerDue(Event, frozen=True, kw_only=True):
+    """The instant that a session asked to be woken at has come. Written by the clock."""
+
+    interaction_id: Id
+    due_at: Micros
+
+
+class TimerSet(Event, frozen=True, kw_only=True):
+    """When a session next wants waking; a tombstone takes the wish back."""
+
+    interaction_id: Id
+    due_at: Micros
+
+
+class Closed(Event, frozen=True, kw_only=True):
+    """Exactly one per decided contact: its final handling and where the time went."""
+
+    interaction_id: Id
+    tenant: Id
+    decision_id: Id
+    channel: Channel
+    language: str
+    segment: str
+    intent: Name
+    queue: Name
+    handling: Handling
+    endpoint: str | None = None
+    endpoint_version: str | None = None
+    ai_turns: Count
+    resolved: bool | None = None
+    ai_seconds: Seconds
+    wait_seconds: Seconds
+    talk_seconds: Seconds
+    wrap_seconds: Seconds
+    offered_at: Micros
+    closed_at: Micros

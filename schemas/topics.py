@@ -1,0 +1,176 @@
+"""The topic registry: what is not named here does not exist.
+
+`trunkline topics create` makes the topics from it and `docs/topics.md` is generated from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from schemas import agents, control, interactions, wfm
+from schemas.fields import Event
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+class Layout(enum.Enum):
+    """How many partitions a topic has: fixed at creation."""
+
+    KEYED = "keyed"
+    """24, or 4 embedded: order is per key."""
+    CONTROL = "control"
+    """1: everyone reads all of it, in one order."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic: its name before the configurable prefix, its key, what it carries and who uses it.
+
+    `dead_letters`: a record that its reader cannot use goes to `<name>.dlq`.
+    `restricted`: holds customers' own words; give it an ACL of its own.
+    """
+
+    name: str
+    about: str
+    key: str
+    key_of: Callable[[Any], str]
+    types: tuple[type[Event], ...]
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    layout: Layout = Layout.KEYED
+    compacted: bool = False
+    retention_ms: int = 7 * DAY_MS
+    dead_letters: bool = False
+    restricted: bool = False
+
+    @property
+    def dead_letter_name(self) -> str:
+        """Name of the dead-letter topic that belongs to this one."""
+        return f"{self.name}.dlq"
+
+
+class Effect(NamedTuple):
+    """What a pure step wants written: an event to a topic, or a tombstone under `key`.
+
+    The key of an event is the topic's own; `key` is read only where `event` is None.
+    """
+
+    topic: Topic
+    event: Event | None
+    key: str = ""
+
+
+def _interaction(event: Any) -> str:
+    return str(event.interaction_id)
+
+
+def _tenant(event: Any) -> str:
+    return str(event.key if isinstance(event, agents.Tick) else event.tenant)
+
+
+def provider_key(tenant: str, provider: str) -> str:
+    """Key of a provider's agents in `agents.events`: providers are watched tenant by tenant."""
+    return f"{tenant}/{provider}"
+
+
+def _provider(event: Any) -> str:
+    return str(event.key) if isinstance(event, agents.Tick) else provider_key(event.tenant, event.provider)
+
+
+def endpoint_key(tenant: str, endpoint: str) -> str:
+    """Key of an endpoint's breaker: endpoint ids are per tenant."""
+    return f"{tenant}/{endpoint}"
+
+
+def _endpoint(event: Any) -> str:
+    return endpoint_key(event.tenant, event.endpoint)
+
+
+def _cell(row: Any) -> str:
+    return "|".join((row.tenant, row.queue, row.intent, row.channel, row.language, str(row.interval_start)))
+
+
+def _queue(event: Any) -> str:
+    return f"{event.tenant}|{event.queue}"
+
+
+OFFERED = Topic(
+    "interactions.offered", "a contact arrives", "interaction_id", _interaction, (interactions.Offered,),
+    ("ACD",), ("router",), dead_letters=True, restricted=True,
+)  # fmt: skip
+CLASSIFIED = Topic(
+    "interactions.classified", "intent and confidence", "interaction_id", _interaction,
+    (interactions.Classified,), ("router",), ("anyone",),
+)  # fmt: skip
+ROUTED = Topic(
+    "interactions.routed", "the decision record", "interaction_id", _interaction, (interactions.Decision,),
+    ("router",), ("ACD", "AI platforms"),
+)  # fmt: skip
+INTERACTION_EVENTS = Topic(
+    "interactions.events", "inbox of sessions: decided, turn, completed, timer", "interaction_id", _interaction,
+    (interactions.Decision, interactions.Turn, interactions.Completed, interactions.TimerDue),
+    ("router", "AI platforms", "ACD", "clock", "sessions"), ("sessions",), dead_letters=True, restricted=True,
+)  # fmt: skip
+CLOSED = Topic(
+    "interactions.closed", "exactly one per contact: final handling and time components", "interaction_id",
+    _interaction, (interactions.Closed,), ("sessions",), ("exports",),
+)  # fmt: skip
+TIMERS = Topic(
+    "timers", "when a session next wants waking", "interaction_id", _interaction, (interactions.TimerSet,),
+    ("sessions",), ("clock",), compacted=True,
+)  # fmt: skip
+AGENT_EVENTS = Topic(
+    "agents.events", "inbox of the health monitor: outcome, tick, command", "tenant/provider", _provider,
+    (agents.Outcome, agents.Tick, agents.BreakerCommand), ("sessions", "clock", "operators"),
+    ("health",), dead_letters=True,
+)  # fmt: skip
+TRANSITIONS = Topic(
+    "breakers.transitions", "a breaker's change of state, with evidence", "tenant/endpoint", _endpoint,
+    (agents.Transition,), ("health",), ("router", "health", "live view", "anyone"), layout=Layout.CONTROL,
+    retention_ms=-1,
+)  # fmt: skip
+BREAKER_STATE = Topic(
+    "breakers.state", "the latest transition of each breaker", "tenant/endpoint", _endpoint,
+    (agents.Transition,), ("health",), ("anyone",), compacted=True,
+)  # fmt: skip
+WFM_EVENTS = Topic(
+    "wfm.events", "inbox of analytics and staffing: delta, impact, tick", "tenant", _tenant,
+    (wfm.VolumeDelta, wfm.Impact, agents.Tick), ("sessions", "health", "clock"), ("analytics", "staffing"),
+    dead_letters=True,
+)  # fmt: skip
+VOLUME = Topic(
+    "wfm.volume", "volumes by cell and 15-minute interval: upserts with a revision", "tenant and cell", _cell,
+    (wfm.VolumeRow,), ("analytics",), ("WFM", "live view"), compacted=True,
+)  # fmt: skip
+CAPACITY = Topic(
+    "wfm.capacity", "AI capacity lost, by queue: upserts with a revision", "tenant and queue", _queue,
+    (wfm.CapacitySignal,), ("staffing",), ("WFM", "live view"),
+)  # fmt: skip
+STAFFING = Topic(
+    "wfm.staffing", "people required, by queue: upserts with a revision", "tenant and queue", _queue,
+    (wfm.StaffingRequirement,), ("staffing",), ("WFM", "live view"), layout=Layout.CONTROL, retention_ms=-1,
+)  # fmt: skip
+POLICY = Topic(
+    "policy", "what a tenant wants: agents, queues, thresholds", "tenant", _tenant, (control.Policy,),
+    ("operators",), ("router", "clock", "health", "staffing"), layout=Layout.CONTROL, retention_ms=-1,
+)  # fmt: skip
+CLOCK = Topic(
+    "clock", "how Trunkline's time runs", "'clock'", lambda _event: "clock", (control.ClockSetting,),
+    ("simulator",), ("all services",), layout=Layout.CONTROL, retention_ms=-1,
+)  # fmt: skip
+FAULTS = Topic(
+    "simulator.faults", "orders to the simulated AI fleet", "endpoint", lambda event: str(event.endpoint),
+    (control.Fault,), ("operators",), ("simulator",), layout=Layout.CONTROL,
+)  # fmt: skip
+
+TOPICS: tuple[Topic, ...] = (
+    OFFERED, CLASSIFIED, ROUTED, INTERACTION_EVENTS, CLOSED, TIMERS, AGENT_EVENTS, TRANSITIONS, BREAKER_STATE,
+    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, POLICY, CLOCK, FAULTS,
+)  # fmt: skip
+SCHEMAS_NAME = "schemas"
+"""Compacted topic of plain JSON: fingerprint -> Avro schema, published by writers at start."""
+
+BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}

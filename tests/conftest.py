@@ -1,0 +1,71 @@
+"""Fixtures of all tests: a real Kafka and a real Redis per test process, a topic prefix per test.
+
+Kafka is the one at TRUNKLINE_TEST_BOOTSTRAP; else a container where a Docker engine answers; else
+the embedded one. Redis is the one at TRUNKLINE_TEST_REDIS_URL, else the embedded one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runtime.admin import create_topics
+from runtime.embedded import EmbeddedKafka, EmbeddedRedis
+from runtime.settings import Settings
+
+
+def _docker_answers() -> bool:
+    docker = shutil.which("docker")
+    return docker is not None and subprocess.run([docker, "info"], capture_output=True, check=False).returncode == 0
+
+
+@contextlib.contextmanager
+def _kafka(folder: Path) -> Iterator[str]:
+    given = os.environ.get("TRUNKLINE_TEST_BOOTSTRAP")
+    if given:
+        yield given
+    elif _docker_answers():
+        from testcontainers.kafka import KafkaContainer
+
+        with KafkaContainer() as container:
+            yield container.get_bootstrap_server()
+    else:
+        with EmbeddedKafka(folder) as kafka:
+            yield kafka.bootstrap
+
+
+@pytest.fixture(scope="session")
+def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with _kafka(tmp_path_factory.mktemp("kafka")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    given = os.environ.get("TRUNKLINE_TEST_REDIS_URL")
+    if given:
+        yield given
+        return
+    with EmbeddedRedis(tmp_path_factory.mktemp("redis")) as redis:
+        yield redis.url
+
+
+@pytest.fixture
+def settings(bootstrap: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings with a prefix of their own, and every topic created."""
+    made = Settings(
+        bootstrap=bootstrap,
+        redis_url=redis_url,
+        prefix=f"t{uuid.uuid4().hex[:10]}.",
+        data=tmp_path / "data",
+        keyed_partitions=4,
+    )
+    create_topics(made)
+    return made

@@ -1,0 +1,277 @@
+"""The transactional loop on a real broker, with a step that copies records."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from runtime.control import ControlFollower
+from runtime.embedded import EmbeddedKafka
+from runtime.errors import FencedError
+from runtime.kafka import producer_config
+from runtime.loop import Batch, LoopOptions, TransactionalLoop
+from runtime.service import Process
+from runtime.settings import Settings
+from runtime.snapshot import Snapshot
+from schemas.codec import Codec
+from schemas.envelope import Packed
+from schemas.errors import RecordError
+from schemas.topics import CLOCK, OFFERED, ROUTED
+from tests.support.topics import read_now, read_until
+
+
+class Copy:
+    """Copies each record to `interactions.routed`; `before` is called with each batch."""
+
+    def __init__(self, before: Callable[[Batch], None] = lambda _batch: None) -> None:
+        self.before = before
+        self.batches = 0
+        self.dropped_partitions: set[int] = set()
+
+    def begin(self) -> None: ...
+
+    def committed(self) -> None:
+        self.batches += 1
+
+    def dropped(self, partitions: frozenset[int]) -> None:
+        self.dropped_partitions |= partitions
+
+    def wake_seconds(self, _snapshot: Snapshot) -> float | None:
+        return None
+
+    def step(self, batch: Batch) -> list[Packed]:
+        self.before(batch)
+        return [Packed(ROUTED.name, record.key, record.value) for record in batch.records]
+
+
+class Running:
+    def __init__(self, loop: TransactionalLoop, process: Process) -> None:
+        self.process = process
+        self.error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, args=(loop,))
+        self._thread.start()
+
+    def _run(self, loop: TransactionalLoop) -> None:
+        try:
+            loop.run(self.process)
+        except Exception as problem:
+            self.error = problem
+
+    def join(self, timeout: float = 30.0) -> None:
+        self._thread.join(timeout)
+        assert not self._thread.is_alive()
+
+    def stop(self) -> None:
+        self.process.stopping.set()
+        self.join()
+
+
+@contextmanager
+def running(settings: Settings, step: Copy, options: LoopOptions | None = None) -> Iterator[Running]:
+    control = ControlFollower(settings, "copy", [CLOCK], Codec())
+    control.read_to_end()
+    loop = TransactionalLoop(settings, "copy", OFFERED, step, control, options or LoopOptions(batch_records=50))
+    run = Running(loop, Process("copy"))
+    try:
+        yield run
+    finally:
+        run.stop()
+        control.close()
+
+
+def offer(settings: Settings, first: int, count: int) -> None:
+    producer = Producer(producer_config(settings))
+    for number in range(first, first + count):
+        producer.produce(settings.topic(OFFERED.name), key=str(number).encode(), value=b"v%d" % number)
+        producer.poll(0)
+    assert producer.flush(30) == 0
+
+
+def copied(settings: Settings) -> list[int]:
+    return [int((record.value or b"")[1:]) for record in read_now(settings, [ROUTED.name])]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what the test waits for did not come"
+        time.sleep(0.05)
+
+
+def copied_count(settings: Settings, count: int, seconds: float = 40.0) -> list[int]:
+    records = read_until(settings, [ROUTED.name], lambda records: len(records) >= count, seconds)
+    return [int((record.value or b"")[1:]) for record in records]
+
+
+def test_each_record_is_copied_once_and_in_order_of_its_partition(settings: Settings) -> None:
+    offer(settings, 0, 1000)
+    with running(settings, Copy()):
+        copied_count(settings, 1000)
+    assert sorted(copied(settings)) == list(range(1000))
+    places: dict[int, list[int]] = {}
+    for record in read_now(settings, [ROUTED.name]):
+        places.setdefault(record.partition, []).append(int((record.value or b"")[1:]))
+    assert all(numbers == sorted(numbers) for numbers in places.values())
+
+
+def test_a_loop_that_stops_goes_on_where_it_left(settings: Settings) -> None:
+    offer(settings, 0, 200)
+    with running(settings, Copy()):
+        copied_count(settings, 200)
+    offer(settings, 200, 200)
+    with running(settings, Copy()):
+        copied_count(settings, 400)
+    assert sorted(copied(settings)) == list(range(400))
+
+
+def test_a_record_that_cannot_be_processed_goes_to_the_dead_letters_and_the_rest_goes_on(settings: Settings) -> None:
+    def refuse(batch: Batch) -> None:
+        for record in batch.records:
+            if record.value == b"v13":
+                raise RecordError("unlucky", "13 is refused")
+
+    offer(settings, 0, 100)
+    with running(settings, Copy(refuse)):
+        copied_count(settings, 99)
+        letters = read_until(settings, [OFFERED.dead_letter_name], lambda records: len(records) >= 1)
+    assert sorted(copied(settings)) == [number for number in range(100) if number != 13]
+    (letter,) = letters
+    assert (letter.key, letter.value) == (b"13", b"v13")
+    headers = dict(letter.headers)
+    assert headers["dlq_reason"] == b"unlucky"
+    assert headers["dlq_topic"] == OFFERED.name.encode()
+    assert headers["dlq_error"] == b"13 is refused"
+
+
+def test_an_output_that_is_too_large_for_kafka_becomes_a_dead_letter(settings: Settings) -> None:
+    class Inflate(Copy):
+        def step(self, batch: Batch) -> list[Packed]:
+            outputs = super().step(batch)
+            return [p._replace(value=bytes(1_500_000)) if p.value == b"v7" else p for p in outputs]
+
+    offer(settings, 0, 20)
+    with running(settings, Inflate()):
+        copied_count(settings, 19)
+        (letter,) = read_until(settings, [OFFERED.dead_letter_name], lambda records: len(records) >= 1)
+    assert dict(letter.headers)["dlq_reason"] == b"too_large"
+    assert letter.value == b"v7"
+
+
+def test_a_transaction_that_the_broker_gave_up_is_read_again_by_the_successor(settings: Settings) -> None:
+    held = threading.Event()
+    release = threading.Event()
+
+    def hold(_batch: Batch) -> None:
+        if not held.is_set():
+            held.set()
+            release.wait(20)
+
+    offer(settings, 0, 100)
+    options = LoopOptions(batch_records=50)
+    with running(settings, Copy(hold), options) as first:
+        assert held.wait(20)
+        with running(settings, Copy(), options):  # the same slot: it fences the first
+            copied_count(settings, 100)
+            release.set()
+            first.join()
+    assert isinstance(first.error, FencedError)
+    assert sorted(copied(settings)) == list(range(100))
+
+
+def test_a_rebalance_in_the_middle_of_a_batch_loses_and_doubles_nothing(settings: Settings) -> None:
+    offer(settings, 0, 2000)
+    slow = threading.Event()
+
+    def brake(_batch: Batch) -> None:
+        slow.wait(0.05)
+
+    steps = [Copy(brake), Copy(brake)]
+    options = LoopOptions(batch_records=20)
+    with running(settings, steps[0], options):
+        wait_for(lambda: steps[0].batches > 5)
+        with running(settings.model_copy(update={"slot": 1}), steps[1], options):
+            wait_for(lambda: steps[1].batches > 5)
+            slow.set()
+            copied_count(settings, 2000)
+    assert steps[0].dropped_partitions
+    assert sorted(copied(settings)) == list(range(2000))
+
+
+def test_an_aborted_transaction_is_rewound_and_read_again(settings: Settings) -> None:
+    """The producer fails in the middle of the first batches: their records come again, once."""
+    offer(settings, 0, 300)
+    control = ControlFollower(settings, "copy", [CLOCK], Codec())
+    control.read_to_end()
+    loop = TransactionalLoop(settings, "copy", OFFERED, Copy(), control, LoopOptions(batch_records=40))
+    failing = _FailingCommits(loop._producer, failures=3)
+    loop._producer = failing  # type: ignore[assignment]
+    run = Running(loop, Process("copy"))
+    try:
+        copied_count(settings, 300)
+    finally:
+        run.stop()
+        control.close()
+    assert failing.failed == 3
+    assert sorted(copied(settings)) == list(range(300))
+
+
+class _FailingCommits:
+    """The real producer, whose first commits report that the transaction must be aborted."""
+
+    def __init__(self, producer: Producer, failures: int) -> None:
+        self._producer = producer
+        self._failures = failures
+        self.failed = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._producer, name)
+
+    def commit_transaction(self, timeout: float) -> None:
+        from confluent_kafka import KafkaError, KafkaException
+
+        if self.failed < self._failures:
+            self.failed += 1
+            self._producer.flush(10)
+            raise KafkaException(KafkaError(KafkaError.INVALID_TXN_STATE, "test", txn_requires_abort=True))
+        self._producer.commit_transaction(timeout)
+
+
+@pytest.mark.timeout(150)
+def test_a_broker_that_is_gone_for_30_seconds_loses_and_doubles_nothing(settings: Settings, tmp_path: Path) -> None:
+    with EmbeddedKafka(tmp_path / "kafka") as kafka:
+        own = settings.model_copy(update={"bootstrap": kafka.bootstrap})
+        from runtime.admin import create_topics
+
+        create_topics(own)
+        offer(own, 0, 500)
+        step = Copy(lambda _batch: time.sleep(0.02))
+        restarts = 0
+        run_stop = threading.Event()
+
+        def supervise() -> None:
+            nonlocal restarts
+            while not run_stop.is_set():
+                with running(own, step, LoopOptions(batch_records=20)) as run:
+                    wait_for(lambda run=run: run_stop.is_set() or run.error is not None, 120)
+                    restarts += run.error is not None
+
+        thread = threading.Thread(target=supervise)
+        thread.start()
+        try:
+            wait_for(lambda: step.batches > 3)
+            kafka.stop()
+            time.sleep(30)
+            kafka.start()
+            offer(own, 500, 500)
+            numbers = copied_count(own, 1000, 60)
+        finally:
+            run_stop.set()
+            thread.join()
+        assert sorted(numbers) == list(range(1000))
+        assert sorted(copied(own)) == list(range(1000))
