@@ -10,10 +10,16 @@ TrunklineError                    base of all that is raised on purpose
 ├── KafkaUnavailableError         no broker answers, or it refuses for longer than we wait
 ├── FencedError                   another process holds this slot: end, and let one of the two run
 ├── EmbeddedError                 an embedded Kafka or Redis cannot be fetched or started
-└── SupervisorError               a supervised program fails, or the supervisor is misused
+├── SupervisorError               a supervised program fails, or the supervisor is misused
+├── router.classify ModelError            a model file is damaged, foreign or cannot be stored
+├── processors.health IllegalMoveError    a breaker move that its table does not have
+├── processors.staffing ErlangInputError  a load or target for which no number of agents exists
+├── wfm_bridge BridgeError                the live view's reader of topics has ended
+└── wfm_bridge RequestError               a request that cannot be answered: a problem object, HTTP 4xx
 ```
 
-The upper part lives in `schemas/errors.py`, because the wire contract imports nothing of the runtime.
+The upper part lives in `schemas/errors.py`, because the wire contract imports nothing of the runtime;
+the last five live where they are raised, because nobody else catches them.
 """
 
 from __future__ import annotations

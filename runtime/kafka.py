@@ -25,6 +25,14 @@ MAX_RECORD_BYTES = 1_000_000
 MAX_DEAD_LETTER_BYTES = 2 * 1024 * 1024
 """A dead letter is the original, which the broker took, and headers: it must always fit."""
 
+_LEADERLESS = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
+_LEADER_SECONDS = 10.0
+_LEADER_RETRY_SECONDS = 0.05
+
 
 class Record(NamedTuple):
     """A consumed record. `topic` is the registry's name, without the prefix."""
@@ -222,11 +230,23 @@ def partitions_of(settings: Settings, topics: Sequence[str], timeout_seconds: fl
 
 
 def last_stable_offsets(settings: Settings, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    """Return the offset after the last committed record of each partition."""
+    """Return the offset after the last committed record of each partition.
+
+    Raises KafkaUnavailableError. A partition that has just been made has no leader for a moment.
+    """
     asked = {Partition(topic, partition): OffsetSpec.latest() for topic, partition in partitions}
     admin = AdminClient(client_config(settings))
-    futures = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=10)
-    return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}
+    deadline = time.monotonic() + _LEADER_SECONDS
+    while True:
+        futures = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=10)
+        try:
+            return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}
+        except KafkaException as problem:
+            if problem.args[0].code() not in _LEADERLESS or time.monotonic() > deadline:
+                raise KafkaUnavailableError(
+                    f"Kafka at {settings.bootstrap} does not tell its offsets: {problem.args[0].str()}"
+                ) from problem
+            time.sleep(_LEADER_RETRY_SECONDS)
 
 
 def wait_for_kafka(settings: Settings, timeout_seconds: float) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 import quixstreams
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from quixstreams.context import message_context
 from quixstreams.models.serializers import Serializer
@@ -190,9 +191,11 @@ class _LazyTopics(dict[str, Any]):
 def _is_assigned(settings: Settings, name: str) -> bool:
     """Return whether the broker counts this process among the group's members with partitions."""
     group = f"{settings.prefix}{name}"
-    described = (
-        AdminClient(client_config(settings)).describe_consumer_groups([group], request_timeout=2)[group].result()
-    )
+    admin = AdminClient(client_config(settings))
+    try:
+        described = admin.describe_consumer_groups([group], request_timeout=2)[group].result()
+    except KafkaException:
+        return False
     return any(
         member.group_instance_id == settings.service_id(name) and member.assignment.topic_partitions
         for member in described.members

@@ -36,8 +36,8 @@ class HumanQueue(Event, frozen=True, kw_only=True):
     aht_seconds: Annotated[float, Meta(gt=0.0, description="seconds, talk and wrap")] = 300.0
     service_level_target: Probability = 0.80
     service_level_seconds: Seconds = 20.0
-    max_occupancy: Probability = 0.85
-    shrinkage: Probability = 0.30
+    max_occupancy: Annotated[float, Meta(gt=0.0, le=1.0, description="share of time spent on contacts")] = 0.85
+    shrinkage: Annotated[float, Meta(ge=0.0, lt=1.0, description="share of paid time away from contacts")] = 0.30
 
 
 class BreakerPolicy(Event, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import dataclasses
 import enum
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from schemas import agents, control, interactions, wfm
 from schemas.fields import Event
@@ -67,13 +68,18 @@ def _interaction(event: Any) -> str:
     return str(event.interaction_id)
 
 
+def _joined(separator: str, *parts: str) -> str:
+    """Join parts so that no two different lists give the same key: a separator inside one is escaped."""
+    return separator.join(quote(p, safe="") if separator in p or "%" in p else p for p in parts)
+
+
 def _tenant(event: Any) -> str:
     return str(event.key if isinstance(event, agents.Tick) else event.tenant)
 
 
 def provider_key(tenant: str, provider: str) -> str:
     """Key of a provider's agents in `agents.events`: providers are watched tenant by tenant."""
-    return f"{tenant}/{provider}"
+    return _joined("/", tenant, provider)
 
 
 def _provider(event: Any) -> str:
@@ -82,7 +88,7 @@ def _provider(event: Any) -> str:
 
 def endpoint_key(tenant: str, endpoint: str) -> str:
     """Key of an endpoint's breaker: endpoint ids are per tenant."""
-    return f"{tenant}/{endpoint}"
+    return _joined("/", tenant, endpoint)
 
 
 def _endpoint(event: Any) -> str:
@@ -90,11 +96,11 @@ def _endpoint(event: Any) -> str:
 
 
 def _cell(row: Any) -> str:
-    return "|".join((row.tenant, row.queue, row.intent, row.channel, row.language, str(row.interval_start)))
+    return _joined("|", row.tenant, row.queue, row.intent, row.channel, row.language, str(row.interval_start))
 
 
 def _queue(event: Any) -> str:
-    return f"{event.tenant}|{event.queue}"
+    return _joined("|", event.tenant, event.queue)
 
 
 OFFERED = Topic(

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
+from runtime.admin import create_topics
 from runtime.control import ControlFollower
 from runtime.embedded import EmbeddedKafka
 from runtime.errors import FencedError
@@ -233,8 +234,6 @@ class _FailingCommits:
         return getattr(self._producer, name)
 
     def commit_transaction(self, timeout: float) -> None:
-        from confluent_kafka import KafkaError, KafkaException
-
         if self.failed < self._failures:
             self.failed += 1
             self._producer.flush(10)
@@ -246,8 +245,6 @@ class _FailingCommits:
 def test_a_broker_that_is_gone_for_30_seconds_loses_and_doubles_nothing(settings: Settings, tmp_path: Path) -> None:
     with EmbeddedKafka(tmp_path / "kafka") as kafka:
         own = settings.model_copy(update={"bootstrap": kafka.bootstrap})
-        from runtime.admin import create_topics
-
         create_topics(own)
         offer(own, 0, 500)
         step = Copy(lambda _batch: time.sleep(0.02))

@@ -1,0 +1,1 @@
+"""Benchmarks; they run in a checkout only."""

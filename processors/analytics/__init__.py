@@ -1,0 +1,1 @@
+"""WFM analytics: volumes, conserved."""

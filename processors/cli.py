@@ -1,0 +1,29 @@
+"""Commands that run the processors, one process each."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from runtime.options import SERVICE, with_settings
+from runtime.service import service
+from runtime.settings import Settings
+
+
+def _command(name: str, about: str) -> click.Command:
+    @click.command(name, help=f"{about} Runs until SIGTERM; start one process per slot.")
+    @with_settings(*SERVICE)
+    def run(settings: Settings) -> None:
+        app = importlib.import_module(f"processors.{name}.app")  # a service loads its own libraries only
+        with service(name, settings) as process:
+            app.run(settings, process)
+
+    return run
+
+
+sessions = _command("sessions", "Follow contacts from their decision to their end; report outcomes and volumes.")
+clock = _command("clock", "Write the ticks and timers that the other services live by.")
+health = _command("health", "Watch the AI agents; open and close their circuit breakers.")
+analytics = _command("analytics", "Add up volumes by queue, intent, channel, language and 15-minute interval.")
+staffing = _command("staffing", "Turn AI outages into people required, by queue.")

@@ -1,0 +1,1 @@
+"""Health monitor: AI agents' outcomes to breaker transitions and their impact."""

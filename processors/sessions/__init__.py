@@ -1,0 +1,1 @@
+"""Session manager: a contact from its decision to its end."""

@@ -1,0 +1,1 @@
+"""Staffing: AI capacity and people required."""

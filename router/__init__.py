@@ -1,0 +1,1 @@
+"""The router: classify, decide, and the loop that does it for every offered contact."""

@@ -1,0 +1,166 @@
+"""The decision: a pure function of the offer, of the world at its epochs, and of the load.
+
+The order of the steps is the order of the reasons on the record. Whatever is missing or unwell,
+the contact goes to people: there is no path on which it is dropped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from router.classify.result import OUT_OF_SCOPE
+from router.decide.world import Agent, TenantWorld, World
+from schemas.fields import MICROS_PER_SECOND, BreakerState, Disposition, Pool, Supervision
+from schemas.interactions import Classification, Decision, Load, Offered, Reason, Thresholds
+
+DEFAULT_THRESHOLDS = Thresholds(contained=0.92, assisted=0.75)
+FALLBACK_QUEUE = "default"
+"""Queue of a tenant without a policy."""
+AHEAD_MICROS = 5 * 60 * MICROS_PER_SECOND
+BEHIND_MICROS = 7 * 24 * 60 * 60 * MICROS_PER_SECOND
+
+_SUPERVISION = {Pool.AI_CONTAINED: Supervision.AUTONOMOUS, Pool.AI_ASSISTED: Supervision.SEMI}
+
+
+class Contact(NamedTuple):
+    """An offer with the place it was read from and its intent."""
+
+    offered: Offered
+    partition: int
+    offset: int
+    classification: Classification
+
+
+class _Choice(NamedTuple):
+    pool: Pool
+    agent: Agent | None
+    reasons: tuple[Reason, ...]
+
+
+def decision_id(interaction_id: str, partition: int, offset: int) -> str:
+    """Return the id of the decision on the offer at this place: the same at every replay."""
+    return hashlib.blake2b(f"{interaction_id}|{partition}|{offset}".encode(), digest_size=16).hexdigest()
+
+
+def offered_at(offered: Offered, now: int) -> int:
+    """Return when the contact was offered: `now` where its own time is 5 min ahead or 7 days old."""
+    return offered.occurred_at if now - BEHIND_MICROS <= offered.occurred_at <= now + AHEAD_MICROS else now
+
+
+def eligible_probes(contact: Contact, world: World) -> list[Agent]:
+    """Return the agents in HALF_OPEN that this contact could probe: their permits are load."""
+    tenant = world.tenants.get(contact.offered.tenant)
+    agents = tenant.agents_of.get(contact.classification.intent, ()) if tenant else ()
+    return [agent for agent in agents if agent.state is BreakerState.HALF_OPEN]
+
+
+def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
+    """Return the decision record of a contact.
+
+    load.probe_permits: endpoint -> permits left for the contact's partition, for those in HALF_OPEN.
+    """
+    offered, classification = contact.offered, contact.classification
+    tenant = world.tenants.get(offered.tenant)
+    thresholds = tenant.policy.thresholds if tenant else DEFAULT_THRESHOLDS
+    choice = _choose(contact, tenant, load) if tenant else _people("no_policy", offered.tenant)
+    arrival = offered_at(offered, now)
+    reasons = choice.reasons
+    if arrival != offered.occurred_at:
+        reasons = (Reason(code="time_corrected", detail=str(offered.occurred_at)), *reasons)
+    endpoint = choice.agent.endpoint if choice.agent else None
+    return Decision(
+        decision_id=decision_id(offered.interaction_id, contact.partition, contact.offset),
+        interaction_id=offered.interaction_id,
+        tenant=offered.tenant,
+        channel=offered.channel,
+        language=offered.language,
+        segment=offered.segment,
+        intent=classification.intent,
+        confidence=classification.confidence,
+        runner_up_gap=classification.runner_up_gap,
+        model=classification.model,
+        pool=choice.pool,
+        supervision=_SUPERVISION.get(choice.pool),
+        disposition=Disposition.ROUTE,
+        queue=tenant.queue(classification.intent) if tenant else FALLBACK_QUEUE,
+        endpoint=endpoint.endpoint if endpoint else None,
+        endpoint_version=endpoint.version if endpoint else None,
+        provider=endpoint.provider if endpoint else None,
+        breaker_epoch=choice.agent.breaker_epoch if choice.agent else 0,
+        thresholds=thresholds,
+        reasons=reasons,
+        epochs=dict(world.epochs),
+        load=load,
+        offered_partition=contact.partition,
+        offered_offset=contact.offset,
+        offered_at=arrival,
+        decided_at=now,
+    )
+
+
+def repeat(contact: Contact, world: World, first_place: tuple[int, int], now: int) -> Decision:
+    """Return the record for a contact that was decided before: it names that decision and decides nothing."""
+    first = decision_id(contact.offered.interaction_id, *first_place)
+    plain = decide(contact, World({}, world.epochs), Load(), now)
+    return msgspec.structs.replace(
+        plain,
+        pool=None,
+        supervision=None,
+        disposition=Disposition.REPEAT,
+        reasons=(Reason(code="repeat", detail=f"decided first as {first}"),),
+        first_decision_id=first,
+    )
+
+
+def _people(code: str, detail: str = "") -> _Choice:
+    return _Choice(Pool.HUMAN_EXCLUSIVE, None, (Reason(code=code, detail=detail),))
+
+
+def _choose(contact: Contact, tenant: TenantWorld, load: Load) -> _Choice:
+    intent, confidence = contact.classification.intent, contact.classification.confidence
+    thresholds = tenant.policy.thresholds
+    if intent in tenant.human_only:
+        return _people("human_only_intent", intent)
+    if intent == OUT_OF_SCOPE:
+        return _people("out_of_scope")
+    if confidence < thresholds.assisted:
+        return _people("confidence_below_assisted", f"{confidence:.4f} < {thresholds.assisted}")
+    agents = tenant.agents_of.get(intent, ())
+    if not agents:
+        return _people("no_endpoint_for_intent", intent)
+    return _among(contact, agents, thresholds, load.probe_permits)
+
+
+def _among(contact: Contact, agents: tuple[Agent, ...], thresholds: Thresholds, permits: Mapping[str, int]) -> _Choice:
+    """Choose among the agents of the intent by the state of their breakers.
+
+    A probe comes first, or a recovering agent would wait for ever; a person watches it, as one
+    watches a degraded agent.
+    """
+    unwell = tuple(
+        Reason(code=f"breaker_{agent.state}", detail=agent.endpoint.endpoint)
+        for agent in agents
+        if agent.state is not BreakerState.CLOSED
+    )
+    probe = next((agent for agent in agents if permits.get(agent.endpoint.endpoint, 0) > 0), None)
+    if probe is not None:
+        return _Choice(Pool.AI_ASSISTED, probe, (*unwell, Reason(code="probe", detail=probe.endpoint.endpoint)))
+    well = [agent for agent in agents if agent.state is BreakerState.CLOSED]
+    degraded = [agent for agent in agents if agent.state is BreakerState.DEGRADED]
+    if not well and not degraded:
+        return _Choice(Pool.HUMAN_EXCLUSIVE, None, (*unwell, Reason(code="all_ai_unavailable")))
+    among = well or degraded
+    agent = among[zlib.crc32(contact.offered.interaction_id.encode()) % len(among)]
+    if not well:
+        return _Choice(Pool.AI_ASSISTED, agent, (*unwell, Reason(code="degraded_needs_watching")))
+    confidence = contact.classification.confidence
+    if confidence >= thresholds.contained:
+        reason = Reason(code="confidence_contained", detail=f"{confidence:.4f} >= {thresholds.contained}")
+        return _Choice(Pool.AI_CONTAINED, agent, (*unwell, reason))
+    reason = Reason(code="confidence_assisted", detail=f"{confidence:.4f} >= {thresholds.assisted}")
+    return _Choice(Pool.AI_ASSISTED, agent, (*unwell, reason))

@@ -1,0 +1,47 @@
+"""Probe permits: a HALF_OPEN breaker issues so many per partition, and a router spends only its own.
+
+What was spent is remembered per endpoint, epoch and partition, and counts from the commit on.
+"""
+
+from __future__ import annotations
+
+from router.decide.world import Agent
+
+
+class PermitLedger:
+    """Counts the permits spent by this router. A partition that moves starts anew at its next owner.
+
+    The successor may spend its share once more: at most as many probes again as the partition has.
+    """
+
+    def __init__(self) -> None:
+        self._spent: dict[tuple[str, str, int, int], int] = {}
+        self._pending: dict[tuple[str, str, int, int], int] = {}
+
+    def begin(self) -> None:
+        """Forget what was not committed."""
+        self._pending.clear()
+
+    def left(self, tenant: str, agent: Agent, partition: int, now: int) -> int:
+        """Return how many probes this partition may still send to an agent in HALF_OPEN."""
+        if now >= agent.permits_expire_at or partition >= len(agent.permits):
+            return 0
+        place = (tenant, agent.endpoint.endpoint, agent.breaker_epoch, partition)
+        return agent.permits[partition] - self._spent.get(place, 0) - self._pending.get(place, 0)
+
+    def spend(self, tenant: str, endpoint: str, breaker_epoch: int, partition: int) -> None:
+        """Note a probe."""
+        place = (tenant, endpoint, breaker_epoch, partition)
+        self._pending[place] = self._pending.get(place, 0) + 1
+
+    def committed(self) -> None:
+        """What was pending is spent; older epochs of the same endpoint are forgotten."""
+        for place, count in self._pending.items():
+            for old in [p for p in self._spent if p[:2] == place[:2] and p[2] < place[2]]:
+                del self._spent[old]
+            self._spent[place] = self._spent.get(place, 0) + count
+        self._pending.clear()
+
+    def dropped(self, partitions: frozenset[int]) -> None:
+        """Forget partitions that are no longer ours."""
+        self._spent = {place: count for place, count in self._spent.items() if place[3] not in partitions}

@@ -1,0 +1,1 @@
+"""A contact centre and an AI fleet that misbehave on command."""

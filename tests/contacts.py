@@ -1,0 +1,154 @@
+"""One contact's events, and a bench that runs the sessions' step as a service does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from processors.sessions.logic import step
+from runtime.snapshot import Snapshot
+from runtime.state import Overlay
+from schemas.errors import RecordError
+from schemas.fields import Channel, Disposition, Event, FinishedBy, Pool, Supervision, TurnResult
+from schemas.interactions import Completed, Decision, Load, Thresholds, TimerDue, Turn
+from schemas.topics import AGENT_EVENTS, CLOSED, INTERACTION_EVENTS, TIMERS, WFM_EVENTS, Effect, Topic
+
+SECOND = 1_000_000
+HOUR = 3_600 * SECOND
+OFFERED_AT = 922_271_401 * SECOND  # 10:30:01 UTC, one second into an interval
+DECIDED_AT = OFFERED_AT + SECOND
+TOLD = (CLOSED, WFM_EVENTS, AGENT_EVENTS)
+"""What a contact's events must give whatever their order; timers may differ."""
+
+
+def decision(**changes: Any) -> Decision:
+    """A decision for AI alone."""
+    base = Decision(
+        decision_id="d-1",
+        interaction_id="c-1",
+        tenant="acme",
+        channel=Channel.CHAT,
+        language="en",
+        segment="standard",
+        intent="card_lost",
+        confidence=0.97,
+        runner_up_gap=0.5,
+        model="m",
+        pool=Pool.AI_CONTAINED,
+        supervision=Supervision.AUTONOMOUS,
+        disposition=Disposition.ROUTE,
+        queue="cards",
+        endpoint="ada",
+        endpoint_version="7",
+        provider="north",
+        breaker_epoch=3,
+        thresholds=Thresholds(contained=0.92, assisted=0.75),
+        reasons=(),
+        epochs={},
+        load=Load(),
+        offered_partition=0,
+        offered_offset=0,
+        offered_at=OFFERED_AT,
+        decided_at=DECIDED_AT,
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+def for_people(**changes: Any) -> Decision:
+    """A decision for people alone."""
+    no_agent = {"endpoint": None, "endpoint_version": None, "provider": None, "supervision": None}
+    return decision(**{"pool": Pool.HUMAN_EXCLUSIVE, **no_agent, **changes})
+
+
+def turn(number: int, **changes: Any) -> Turn:
+    """The AI agent's turn of that number."""
+    base = Turn(
+        interaction_id="c-1",
+        tenant="acme",
+        number=number,
+        endpoint="ada",
+        version="7",
+        result=TurnResult.OK,
+        latency_ms=400.0 + number,
+        occurred_at=DECIDED_AT + number * 5 * SECOND,
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+def completed(ai_turns: int, **changes: Any) -> Completed:
+    """The end of the contact."""
+    base = Completed(
+        interaction_id="c-1",
+        tenant="acme",
+        finished_by=FinishedBy.AI,
+        ai_turns=ai_turns,
+        ai_seconds=12.5,
+        occurred_at=DECIDED_AT + 60 * SECOND,
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+class JsonState:
+    """Entries as JSON text: what is not JSON data, or is changed in place, does not survive."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, str] = {}
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return json.loads(self.entries[name]) if name in self.entries else default
+
+    def set(self, name: str, value: Any) -> None:
+        self.entries[name] = json.dumps(value, allow_nan=False)
+
+    def delete(self, name: str) -> None:
+        self.entries.pop(name, None)
+
+
+class Bench:
+    """Feeds one contact's events to `step`; a step that raises writes nothing and its event is refused."""
+
+    def __init__(self) -> None:
+        self.state = JsonState()
+        self.effects: list[Effect] = []
+        self.refused: list[tuple[Event, str]] = []
+        self.timer: int | None = None
+        """What the clock was last told."""
+
+    def feed(self, event: Event, now: int = DECIDED_AT) -> list[Effect]:
+        """Step once; events that come back to the inbox wait in `returned`."""
+        overlay = Overlay(self.state)
+        try:
+            effects = list(step(event, overlay, Snapshot(), now))
+        except RecordError as problem:
+            self.refused.append((event, problem.reason))
+            return []
+        overlay.commit()
+        for effect in effects:
+            if effect.topic is TIMERS:
+                self.timer = None if effect.event is None else effect.event.due_at
+        self.effects += effects
+        return effects
+
+    def run(self, *events: Event, now: int = DECIDED_AT) -> None:
+        """Feed events, each followed by what comes back to the inbox on its account."""
+        for event in events:
+            for effect in self.feed(event, now):
+                if effect.topic is INTERACTION_EVENTS and effect.event is not None:
+                    self.run(effect.event, now=now)
+
+    def ring(self, due_at: int | None = None) -> int:
+        """Deliver the timer that stands (or the one given), at its instant, which is returned."""
+        instant = due_at if due_at is not None else self.timer
+        assert instant is not None
+        self.run(TimerDue(interaction_id="c-1", due_at=instant), now=instant)
+        return instant
+
+    def of(self, topic: Topic) -> list[Any]:
+        """Events told on a topic."""
+        return [effect.event for effect in self.effects if effect.topic is topic]
+
+    def told(self) -> list[Effect]:
+        """All effects that may not depend on order."""
+        return [effect for effect in self.effects if effect.topic in TOLD]

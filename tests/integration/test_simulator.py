@@ -1,0 +1,168 @@
+"""The simulator on a real broker, with a router of the test's own that reads and writes the topics."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from runtime.errors import SettingsError
+from runtime.kafka import Reader, Writer
+from runtime.settings import Settings
+from schemas.codec import Codec
+from schemas.control import Fault, FaultKind
+from schemas.errors import DecodeError
+from schemas.fields import FinishedBy, TurnResult
+from schemas.interactions import Completed, Offered, Turn
+from schemas.topics import CLOCK, FAULTS, INTERACTION_EVENTS, OFFERED, POLICY, ROUTED, Effect
+from simulator.app import Simulation, order_fault
+from simulator.arrivals import midnight
+from simulator.cli import simulate
+from simulator.options import Options, parse_fault
+from simulator.policies import demo_policy
+from simulator.report import Progress, Summary
+from tests.centre import decision
+from tests.support.topics import events, read_now, read_until, write_all
+
+QUICK: dict[str, Any] = {"pace": 0.002, "rate_per_second": 200.0, "report_seconds": 0.1, "drain_seconds": 30.0}
+
+
+@contextmanager
+def routing(settings: Settings) -> Iterator[None]:
+    """Decide every offer for support-bot while the block runs."""
+    stop = threading.Event()
+    reader, writer, codec = Reader(settings, [OFFERED.name], start="beginning"), Writer(settings, "test"), Codec()
+
+    def route() -> None:
+        seen: set[str] = set()
+        while not stop.is_set():
+            for record in reader.read(1000, 0.05):
+                try:
+                    offered = codec.decode(record.value, OFFERED.types)
+                except DecodeError:
+                    continue
+                if isinstance(offered, Offered) and offered.interaction_id not in seen:
+                    seen.add(offered.interaction_id)
+                    writer.write(Effect(ROUTED, decision(offered.interaction_id)))
+            writer.poll()
+
+    thread = threading.Thread(target=route)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        reader.close()
+        writer.close()
+
+
+def run(settings: Settings, seen: list[Progress] | None = None, **options: Any) -> Summary:
+    report = (seen if seen is not None else []).append
+    return Simulation(settings, Options(**{**QUICK, **options}), threading.Event(), report).run()
+
+
+def test_a_run_closes_every_contact_and_writes_repeats_and_malformed_records_beside(settings: Settings) -> None:
+    seen: list[Progress] = []
+    with routing(settings):
+        summary = run(settings, seen, contacts=300, offer_twice=0.1, malformed=0.1)
+    assert (summary.offered, summary.decided, summary.open, summary.complete) == (300, 300, 0, True)
+    assert summary.missing == ""
+    assert sum(summary.completed.values()) == 300
+    assert summary.repeats > 10
+    assert sum(summary.malformed.values()) > 10
+    assert seen[-1].completed == 300
+
+    offers = read_now(settings, [OFFERED.name])
+    assert len(offers) == summary.offered + summary.repeats + sum(summary.malformed.values())
+    told = events(read_now(settings, [INTERACTION_EVENTS.name]), INTERACTION_EVENTS)
+    ends = Counter(event.interaction_id for event in told if isinstance(event, Completed))
+    assert len(ends) == 300
+    assert set(ends.values()) == {1}
+    assert sum(isinstance(event, Turn) for event in told) == summary.turns
+    (policy,) = events(read_now(settings, [POLICY.name]), POLICY)
+    assert policy == demo_policy(summary.started_at, pace=0.002)
+    assert read_now(settings, [CLOCK.name]) == []
+
+
+def test_a_day_runs_in_its_own_time_and_the_next_run_sets_the_clock_back(settings: Settings) -> None:
+    day = date(1999, 3, 1)
+    with routing(settings):
+        summary = run(settings, contacts=50, day=day, speed=600.0, rate_per_second=0.5)
+        assert summary.complete
+        assert summary.started_at == midnight(day)
+        offered = events(read_now(settings, [OFFERED.name]), OFFERED)
+        assert all(midnight(day) <= event.occurred_at < midnight(day) + 600_000_000 for event in offered)
+        before = time.time_ns() // 1000
+        assert run(settings, contacts=5, seed=2).started_at > before
+    played, real = events(read_now(settings, [CLOCK.name]), CLOCK)
+    assert (played.origin, played.speed) == (midnight(day), 600.0)
+    assert (real.origin, real.speed) == (real.real_origin, 1.0)
+
+
+def test_a_fault_ordered_while_it_runs_takes_effect_and_an_older_order_does_not(settings: Settings) -> None:
+    write_all(settings, [Effect(POLICY, demo_policy(1)), Effect(FAULTS, old_order())])
+    stop, healthy = threading.Event(), threading.Event()
+
+    def report(progress: Progress) -> None:
+        if progress.completed > 50:
+            healthy.set()
+
+    options = Options(**QUICK)
+    results: list[Summary] = []
+    with routing(settings):
+        simulation = Simulation(settings, options, stop, report)
+        thread = threading.Thread(target=lambda: results.append(simulation.run()))
+        thread.start()
+        try:
+            assert healthy.wait(30)
+            order = order_fault(settings, "support-bot", FaultKind.OUTAGE)
+            read_until(settings, [INTERACTION_EVENTS.name], lambda records: refused(records) > 20)
+        finally:
+            stop.set()
+            thread.join()
+    (applied,) = results[0].faults
+    assert (applied.endpoint, applied.kind) == ("support-bot", "outage")
+    assert applied.at >= order.occurred_at
+    assert results[0].stopped
+    assert not results[0].complete
+
+
+def old_order() -> Fault:
+    return Fault(endpoint="support-bot", kind=FaultKind.OUTAGE, occurred_at=1)
+
+
+def refused(records: list[Any]) -> int:
+    told = events(records, INTERACTION_EVENTS)
+    return sum(isinstance(event, Turn) and event.result is TurnResult.SERVER_ERROR for event in told)
+
+
+def test_without_a_router_the_drain_ends_and_says_what_is_missing(settings: Settings) -> None:
+    summary = run(settings, contacts=10, drain_seconds=0.5)
+    assert (summary.offered, summary.decided, summary.open, summary.complete) == (10, 0, 10, False)
+    assert "10 contacts have no decision" in summary.missing
+
+
+def test_an_endpoint_that_no_policy_names_is_refused_and_nothing_is_written(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="no policy has an endpoint 'x-bot'"):
+        order_fault(settings, "x-bot", FaultKind.OUTAGE)
+    shown = CliRunner().invoke(
+        simulate, ["--bootstrap", settings.bootstrap, "--prefix", settings.prefix, "--fault", "x-bot:outage@1+2"]
+    )
+    assert isinstance(shown.exception, SettingsError)
+    assert read_now(settings, [POLICY.name, OFFERED.name, FAULTS.name]) == []
+
+
+def test_people_finish_what_ai_could_not_in_a_planned_outage(settings: Settings) -> None:
+    with routing(settings):
+        summary = run(settings, contacts=50, faults=(parse_fault("support-bot:outage@0+600"),), people_per_queue=100)
+    assert summary.completed == {FinishedBy.HUMAN: 50}
+    assert summary.turns == 50
+    assert summary.faults[0].real_at == summary.started_at

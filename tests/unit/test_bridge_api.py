@@ -1,0 +1,186 @@
+"""The API over views filled by hand: pages, filters, problems, the OpenAPI document."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from schemas.agents import Evidence, Transition
+from schemas.fields import BreakerState, Channel
+from schemas.wfm import CapacitySignal, StaffingRequirement, VolumeRow
+from wfm_bridge.api import create_api
+from wfm_bridge.progress import Place, Progress
+from wfm_bridge.store import Views
+
+MARCH_1ST = 1_772_355_600_000_000  # 2026-03-01T09:00:00Z
+QUARTER = 900_000_000
+
+
+def filled() -> Views:
+    views = Views()
+    for n in range(5):
+        views.apply(
+            VolumeRow(
+                tenant="acme" if n % 2 == 0 else "beta", queue="billing", intent="refund", channel=Channel.VOICE,
+                language="en", interval_start=MARCH_1ST + n * QUARTER, revision=n, offered=n, ai_contained=n,
+                ai_assisted=0, ai_escalated=0, human_only=0, deflected=0, abandoned=0, in_progress=0,
+                updated_at=MARCH_1ST + 1,
+            )
+        )  # fmt: skip
+    common: dict[str, Any] = {
+        "tenant": "acme", "queue": "billing", "revision": 3, "cause_endpoint": "north/nova",
+        "cause_state": BreakerState.OPEN, "cause_epoch": 1, "expected_seconds_p50": 300, "expected_seconds_p90": 900,
+        "duration_samples": 0, "occurred_at": MARCH_1ST,
+    }  # fmt: skip
+    views.apply(
+        StaffingRequirement(
+            **common, cause_at=MARCH_1ST, since=None, human_contacts_per_minute_before=1,
+            human_contacts_per_minute_after=4, aht_seconds=300, agents_required_before=8, agents_required_after=24,
+            agents_scheduled_after=35, service_level_target=0.8, service_level_seconds=20, service_level_after=0.84,
+            occupancy_after=0.83,
+        )
+    )  # fmt: skip
+    views.apply(CapacitySignal(**common, ai_contacts_per_minute_lost=3, endpoints_out=("north/nova",)))
+    evidence = Evidence(
+        window_seconds=60, outcomes=10, failures=9, consecutive_failures=9, failure_rate=0.9, posterior_mean=0.8,
+        latency_mean_ms=100, latency_baseline_ms=100,
+    )  # fmt: skip
+    for epoch, state in enumerate((BreakerState.OPEN, BreakerState.HALF_OPEN), start=1):
+        views.apply(
+            Transition(
+                tenant="acme", provider="north", endpoint="north/nova", from_state=BreakerState.CLOSED, to_state=state,
+                epoch=epoch, reason="failures", evidence=evidence, occurred_at=MARCH_1ST, probes_expire_at=MARCH_1ST,
+            )
+        )  # fmt: skip
+    return views
+
+
+def get(path: str, progress: Progress | None = None, **params: Any) -> httpx.Response:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(create_api(filled(), progress or Progress({})))
+        async with httpx.AsyncClient(transport=transport, base_url="http://bridge") as client:
+            return await client.get(path, params=params)
+
+    return asyncio.run(ask())
+
+
+def test_volume_rows_keep_the_events_names_and_tell_time_in_iso_8601() -> None:
+    body = get("/v1/volume", limit=1).json()
+    assert body["items"] == [
+        {
+            "tenant": "acme", "queue": "billing", "intent": "refund", "channel": "voice", "language": "en",
+            "interval_start": "2026-03-01T09:00:00Z", "revision": 0, "offered": 0, "ai_contained": 0, "ai_assisted": 0,
+            "ai_escalated": 0, "human_only": 0, "deflected": 0, "abandoned": 0, "in_progress": 0,
+            "updated_at": "2026-03-01T09:00:00.000001Z",
+        }
+    ]  # fmt: skip
+
+
+def test_pages_cover_every_row_once() -> None:
+    seen, offset = [], 0
+    while offset is not None:
+        body = get("/v1/volume", limit=2, offset=offset).json()
+        assert body["total"] == 5
+        seen += [row["revision"] for row in body["items"]]
+        offset = body["next_offset"]
+    assert seen == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("2026-03-01T09:15:00Z", "2026-03-01T09:45:00Z"),
+        ("2026-03-01T09:15:00", "2026-03-01T10:45:00+01:00"),
+        (str(MARCH_1ST + QUARTER), str(MARCH_1ST + 3 * QUARTER)),
+    ],
+)
+def test_a_range_is_given_in_iso_8601_or_in_microseconds(first: str, last: str) -> None:
+    body = get("/v1/volume", **{"from": first, "to": last}).json()
+    assert [row["revision"] for row in body["items"]] == [1, 2]
+
+
+def test_volume_is_filtered_by_tenant() -> None:
+    assert [row["revision"] for row in get("/v1/volume", tenant="beta").json()["items"]] == [1, 3]
+    assert get("/v1/volume", intent="cancel").json()["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("params", "given"),
+    [
+        ({"from": "yesterday"}, "from=yesterday"),
+        ({"to": "-5"}, "to=-5"),
+        ({"from": "9" * 30}, "from=" + "9" * 30),
+        ({"limit": "0"}, "limit=0"),
+        ({"limit": "many"}, "limit=many"),
+        ({"offset": "-1"}, "offset=-1"),
+        ({"from": "2026-03-02", "to": "2026-03-01"}, "from=2026-03-02&to=2026-03-01"),
+    ],
+)
+def test_a_malformed_parameter_is_a_problem_that_names_it_and_the_remedy(params: dict[str, str], given: str) -> None:
+    answer = get("/v1/volume", **params)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["input"] == given
+    assert problem["status"] == 422
+    assert problem["remedy"]
+
+
+def test_staffing_and_capacity_show_the_standing_row_of_each_queue() -> None:
+    staffing = get("/v1/staffing", tenant="acme").json()["items"]
+    assert [(row["agents_required_before"], row["agents_required_after"]) for row in staffing] == [(8, 24)]
+    assert staffing[0]["cause_at"] == "2026-03-01T09:00:00Z"
+    assert staffing[0]["since"] is None
+    assert get("/v1/capacity").json()["items"][0]["endpoints_out"] == ["north/nova"]
+    assert get("/v1/staffing", queue="sales").json()["total"] == 0
+
+
+def test_a_breaker_shows_its_state_and_its_history_even_with_a_slash_in_its_name() -> None:
+    assert [row["to_state"] for row in get("/v1/breakers").json()["items"]] == ["half_open"]
+    assert get("/v1/breakers", state="open").json()["total"] == 0
+    history = get("/v1/breakers/acme/north/nova/history").json()["items"]
+    assert [row["to_state"] for row in history] == ["open", "half_open"]
+    assert history[0]["evidence"]["failures"] == 9
+
+
+def test_an_unknown_breaker_and_an_unknown_path_are_problems_too() -> None:
+    for path in ("/v1/breakers/acme/other/history", "/v1/nothing"):
+        answer = get(path)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["remedy"]
+
+
+def test_views_are_refused_until_they_are_rebuilt() -> None:
+    rebuilding = Progress({Place("wfm.volume", 2): 7})
+    answer = get("/v1/volume", rebuilding)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    readyz = get("/readyz", rebuilding)
+    assert readyz.status_code == 503
+    assert readyz.json()["behind"] == [{"topic": "wfm.volume", "partition": 2, "end": 7, "position": 0}]
+    assert get("/livez", rebuilding).status_code == 200
+    assert get("/readyz").json() == {"ready": True, "behind": []}
+
+
+def test_metrics_are_served_in_the_format_of_prometheus() -> None:
+    answer = get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "trunkline_view_lag_seconds_bucket" in answer.text
+
+
+def test_every_path_and_parameter_of_the_openapi_document_is_described() -> None:
+    document = get("/openapi.json").json()
+    operations = {path: each["get"] for path, each in document["paths"].items()}
+    assert {"/v1/volume", "/v1/staffing", "/v1/capacity", "/v1/breakers", "/livez", "/readyz", "/metrics"} <= set(
+        operations
+    )
+    for path, operation in operations.items():
+        assert operation["description"], path
+        for parameter in operation.get("parameters", ()):
+            if parameter["in"] == "query":
+                assert parameter["description"], (path, parameter["name"])
+    for model in ("VolumeRow", "StaffingRequirement", "CapacitySignal", "Transition"):
+        assert document["components"]["schemas"][model]["description"]

@@ -1,0 +1,7 @@
+"""`python -m trunkline` is the command `trunkline`."""
+
+from __future__ import annotations
+
+from trunkline.cli import main
+
+main()

@@ -1,0 +1,65 @@
+"""The command `trunkline`: composition only, each package brings its own commands."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from schemas.errors import TrunklineError
+
+_COMMANDS: dict[str, tuple[str, str, str]] = {
+    # name: (module, attribute, the line that `trunkline --help` shows)
+    "up": ("trunkline.up", "up", "Start Kafka, Redis and every service on this machine."),
+    "demo": ("trunkline.demo.cli", "demo", "Break an AI agent under load, and watch the loop close."),
+    "simulate": ("simulator.cli", "simulate", "Offer contacts and play the AI fleet and the people."),
+    "simulate-fault": ("simulator.cli", "simulate_fault", "Make a simulated AI endpoint misbehave."),
+    "topics": ("trunkline.topics", "topics", "Create or list the topics."),
+    "tail": ("trunkline.records", "tail", "Print a topic's records as JSON lines."),
+    "produce": ("trunkline.records", "produce", "Write JSON lines to a topic."),
+    "router": ("router.cli", "router", "Service: decide who handles each contact."),
+    "sessions": ("processors.cli", "sessions", "Service: follow contacts to their end."),
+    "clock": ("processors.cli", "clock", "Service: ticks and timers."),
+    "health": ("processors.cli", "health", "Service: circuit breakers of the AI agents."),
+    "analytics": ("processors.cli", "analytics", "Service: volumes."),
+    "staffing": ("processors.cli", "staffing", "Service: people required."),
+    "bridge": ("wfm_bridge.cli", "bridge", "Service: live views over HTTP."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Loads a command's module when it is called: `--help` stays quick."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, _, about) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="trunkline")
+def root() -> None:
+    """Route contacts between an ACD, its AI agents and its people, on Apache Kafka.
+
+    Start with `trunkline up` in one terminal and `trunkline simulate` in another. Every option
+    can be set in the environment as TRUNKLINE_<OPTION>.
+    """
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on standard error, exit code 1."""
+    try:
+        root(prog_name="trunkline")
+    except TrunklineError as problem:
+        click.echo(f"trunkline: {problem}", err=True)
+        sys.exit(1)

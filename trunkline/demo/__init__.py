@@ -1,0 +1,1 @@
+"""The demonstration: the whole loop on this machine, checked by an independent consumer."""

@@ -1,0 +1,1 @@
+"""Live views of WFM data over HTTP."""

@@ -1,0 +1,248 @@
+"""The view tables: rows by key, the latest revision of each. Pure; no clock, no broker."""
+
+from __future__ import annotations
+
+import enum
+import typing
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
+from typing import Any, Generic, NamedTuple, TypeVar, cast
+
+import msgspec
+
+from schemas import topics
+from schemas.agents import Transition
+from schemas.errors import RecordError
+from schemas.fields import Event, Micros
+from schemas.topics import Topic
+from schemas.wfm import CapacitySignal, StaffingRequirement, VolumeRow
+
+FOLLOWED: tuple[Topic, ...] = (topics.VOLUME, topics.STAFFING, topics.CAPACITY, topics.TRANSITIONS)
+"""The topics that the views are made of."""
+
+MAX_MICROS = 253_402_300_799_999_999
+"""9999-12-31T23:59:59.999999Z, the last instant that ISO 8601 writes with four digits of a year."""
+
+HISTORY_LENGTH = 1000
+"""Transitions kept of one breaker: at one a second, the fastest it can move, 16 minutes; at the
+usual few a day, years."""
+
+
+class Verdict(enum.Enum):
+    """What became of a record."""
+
+    APPLIED = "applied"
+    OLDER = "older"
+    """A row of a higher revision is already there."""
+
+
+class Revised(typing.Protocol):
+    """A row of one queue, replaced as a whole."""
+
+    @property
+    def tenant(self) -> str:
+        """Tenant."""
+
+    @property
+    def queue(self) -> str:
+        """Human queue."""
+
+    @property
+    def revision(self) -> int:
+        """Grows with every change of the row."""
+
+
+R = TypeVar("R", bound=Revised)
+
+
+class Cell(NamedTuple):
+    """Key of a volume row, in the order in which rows are listed."""
+
+    interval_start: int
+    tenant: str
+    queue: str
+    intent: str
+    channel: str
+    language: str
+
+
+class VolumeView:
+    """Rows of `wfm.volume`, listed by interval, tenant, queue, intent, channel and language."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Cell, VolumeRow] = {}
+        self._order: list[Cell] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def apply(self, row: VolumeRow) -> Verdict:
+        """Take a row, unless the one that is there has a higher revision."""
+        cell = Cell(row.interval_start, row.tenant, row.queue, row.intent, row.channel, row.language)
+        known = self._rows.get(cell)
+        if known is None:
+            insort(self._order, cell)
+        elif row.revision < known.revision:
+            return Verdict.OLDER
+        self._rows[cell] = row
+        return Verdict.APPLIED
+
+    def select(
+        self,
+        *,
+        tenant: str | None = None,
+        queue: str | None = None,
+        intent: str | None = None,
+        from_micros: int | None = None,
+        to_micros: int | None = None,
+    ) -> list[VolumeRow]:
+        """Return the rows whose interval starts in [from_micros, to_micros) and that match the names given."""
+        return [
+            self._rows[cell]
+            for cell in self._between(from_micros, to_micros)
+            if (tenant is None or cell.tenant == tenant)
+            and (queue is None or cell.queue == queue)
+            and (intent is None or cell.intent == intent)
+        ]
+
+    def _between(self, from_micros: int | None, to_micros: int | None) -> Iterator[Cell]:
+        order = cast(list[tuple[Any, ...]], self._order)
+        first = 0 if from_micros is None else bisect_left(order, (from_micros,))
+        last = len(order) if to_micros is None else bisect_left(order, (to_micros,))
+        return iter(self._order[first:last])
+
+
+class QueueView(Generic[R]):
+    """One row per tenant and queue: the standing recommendation, or the standing loss of capacity."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], R] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def apply(self, row: R) -> Verdict:
+        """Take a row, unless the one that is there has a higher revision."""
+        key = (row.tenant, row.queue)
+        known = self._rows.get(key)
+        if known is not None and row.revision < known.revision:
+            return Verdict.OLDER
+        self._rows[key] = row
+        return Verdict.APPLIED
+
+    def select(self, *, tenant: str | None = None, queue: str | None = None) -> list[R]:
+        """Return the rows that match, by tenant and queue."""
+        return [
+            row
+            for (a_tenant, a_queue), row in sorted(self._rows.items(), key=lambda item: item[0])
+            if (tenant is None or a_tenant == tenant) and (queue is None or a_queue == queue)
+        ]
+
+
+class BreakerView:
+    """Transitions of every breaker by epoch: the latest is its state, all of them its history.
+
+    A transition read twice replaces itself, so reading the topic again changes nothing.
+    """
+
+    def __init__(self, history_length: int = HISTORY_LENGTH) -> None:
+        self._length = history_length
+        self._history: dict[tuple[str, str], list[Transition]] = {}
+
+    def __len__(self) -> int:
+        return len(self._history)
+
+    def apply(self, transition: Transition) -> Verdict:
+        """Put a transition in its place by epoch; the oldest ones beyond the length are dropped."""
+        history = self._history.setdefault((transition.tenant, transition.endpoint), [])
+        place = bisect_left(history, transition.epoch, key=_epoch)
+        is_latest = not history or transition.epoch >= history[-1].epoch
+        if place < len(history) and history[place].epoch == transition.epoch:
+            history[place] = transition
+        else:
+            history.insert(place, transition)
+            del history[: -self._length]
+        return Verdict.APPLIED if is_latest else Verdict.OLDER
+
+    def latest(self, *, tenant: str | None = None, state: str | None = None) -> list[Transition]:
+        """Return the last transition of each breaker that matches, by tenant and endpoint."""
+        return [
+            history[-1]
+            for (a_tenant, _endpoint), history in sorted(self._history.items(), key=lambda item: item[0])
+            if (tenant is None or a_tenant == tenant) and (state is None or history[-1].to_state == state)
+        ]
+
+    def history(self, tenant: str, endpoint: str) -> list[Transition] | None:
+        """Return a breaker's transitions by epoch, oldest first; None where none is known."""
+        known = self._history.get((tenant, endpoint))
+        return None if known is None else list(known)
+
+
+def _epoch(transition: Transition) -> int:
+    return transition.epoch
+
+
+class Views:
+    """All tables, and the way of a record into its own."""
+
+    def __init__(self) -> None:
+        self.volume = VolumeView()
+        self.staffing: QueueView[StaffingRequirement] = QueueView()
+        self.capacity: QueueView[CapacitySignal] = QueueView()
+        self.breakers = BreakerView()
+
+    def apply(self, event: Event) -> Verdict:
+        """Put an event into its table.
+
+        Raises RecordError (`invalid_fields`) where a time lies beyond the year 9999, or where no view
+        shows such an event (`unexpected_type`).
+        """
+        check_times(event)
+        match event:
+            case VolumeRow():
+                return self.volume.apply(event)
+            case StaffingRequirement():
+                return self.staffing.apply(event)
+            case CapacitySignal():
+                return self.capacity.apply(event)
+            case Transition():
+                return self.breakers.apply(event)
+            case _:
+                names = ", ".join(topic.name for topic in FOLLOWED)
+                raise RecordError(
+                    "unexpected_type", f"no view shows a {type(event).__name__}: write only what belongs on {names}"
+                )
+
+    def sizes(self) -> Iterable[tuple[str, int]]:
+        """Return (view, rows) of each view."""
+        return (
+            ("volume", len(self.volume)),
+            ("staffing", len(self.staffing)),
+            ("capacity", len(self.capacity)),
+            ("breakers", len(self.breakers)),
+        )
+
+
+def time_fields(kind: type[Event]) -> tuple[str, ...]:
+    """Return the names of an event's own fields that are instants in UTC microseconds."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return tuple(f.name for f in msgspec.structs.fields(kind) if is_micros(hints[f.name]))
+
+
+def is_micros(hint: Any) -> bool:
+    """Return whether a type hint is `Micros` or `Micros | None`."""
+    return hint == Micros or Micros in typing.get_args(hint)
+
+
+_TIMES: dict[type[Event], tuple[str, ...]] = {kind: time_fields(kind) for topic in FOLLOWED for kind in topic.types}
+
+
+def check_times(event: Event) -> None:
+    """Raise RecordError (`invalid_fields`) where a time cannot be written as ISO 8601."""
+    for name in _TIMES.get(type(event), ()):
+        micros = getattr(event, name)
+        if micros is not None and micros > MAX_MICROS:
+            raise RecordError(
+                "invalid_fields",
+                f"{type(event).__name__}.{name} is {micros}, beyond the year 9999: give UTC microseconds",
+            )
