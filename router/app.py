@@ -22,7 +22,7 @@ from schemas.envelope import Envelope, Packed, dead_letter
 from schemas.errors import DecodeError
 from schemas.fields import Disposition
 from schemas.interactions import Classification, Classified, Decision, Load, Offered
-from schemas.topics import CLASSIFIED, INTERACTION_EVENTS, OFFERED, ROUTED
+from schemas.topics import CLASSIFIED, INTERACTION_EVENTS, OFFERED, ROUTED, contact_key
 
 SERVICE = "router"
 GUARD_SECONDS = 24 * 60 * 60
@@ -146,4 +146,4 @@ class Router:
 
 
 def _guard_key(offered: Offered) -> str:
-    return f"{offered.tenant}/{offered.interaction_id}"
+    return contact_key(offered.tenant, offered.interaction_id)

@@ -8,8 +8,8 @@ from typing import Any
 
 from runtime.kafka import Reader, Writer
 from runtime.settings import Settings
-from schemas.avro_schema import avro_schema
-from schemas.codec import Codec, fingerprint
+from schemas.avro_schema import avro_schema, fingerprint
+from schemas.codec import Codec
 from schemas.events import EVENT_TYPES
 from schemas.topics import SCHEMAS_NAME
 
@@ -64,7 +64,8 @@ class PublishedSchemas:
         for record in self._reader.read(1000, timeout_seconds):
             try:
                 schema = json.loads(record.value or b"")
+                key = bytes.fromhex((record.key or b"").decode())
             except ValueError:
-                continue
-            if isinstance(schema, dict) and record.key:
-                self._known[bytes.fromhex(record.key.decode())] = schema
+                continue  # anyone may write to the topic: what is no schema helps nobody
+            if isinstance(schema, dict):
+                self._known[key] = schema

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+import fastavro.schema
 import msgspec
 
 from schemas.errors import SchemaError
@@ -32,6 +33,16 @@ _PRIMITIVES = {str: "string", int: "long", float: "double", bool: "boolean"}
 def avro_schema(kind: type[Event]) -> dict[str, Any]:
     """Return the Avro schema of an event type, as JSON-ready data."""
     return cast(dict[str, Any], _record(kind, seen=set()))
+
+
+def canonical_form(schema: dict[str, Any]) -> str:
+    """Return a schema's Parsing Canonical Form (Avro 1.12): what a reader needs, without docs and defaults."""
+    return fastavro.schema.to_parsing_canonical_form(cast(Any, schema))
+
+
+def fingerprint(schema: dict[str, Any]) -> bytes:
+    """Return the CRC-64-AVRO fingerprint of a schema: 8 bytes, little-endian, as on the wire."""
+    return bytes.fromhex(fastavro.schema.fingerprint(canonical_form(schema), "CRC-64-AVRO"))
 
 
 def _record(kind: type[Event], seen: set[str]) -> Any:

@@ -12,24 +12,18 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import fastavro
-import fastavro.schema
 import msgspec
 
-from schemas.avro_schema import avro_schema
+from schemas.avro_schema import avro_schema, fingerprint
 from schemas.errors import DecodeError, EncodeError
 from schemas.events import BY_NAME, EVENT_TYPES
 from schemas.fields import Event
+from schemas.released import released_schema
 
 MARKER = b"\xc3\x01"
 HEADER_BYTES = len(MARKER) + 8
 
 FetchSchema = Callable[[bytes], dict[str, Any] | None]
-
-
-def fingerprint(schema: dict[str, Any]) -> bytes:
-    """Return the CRC-64-AVRO fingerprint of a schema: 8 bytes, little-endian, as on the wire."""
-    canonical = fastavro.schema.to_parsing_canonical_form(cast(Any, schema))
-    return bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
 
 
 def _no_more_schemas(_fingerprint: bytes) -> dict[str, Any] | None:
@@ -39,12 +33,14 @@ def _no_more_schemas(_fingerprint: bytes) -> dict[str, Any] | None:
 class Codec:
     """Encodes events under their own schema; decodes what any known schema wrote.
 
-    `fetch_schema` is asked once per record for a fingerprint that is not known: it returns the
-    writer's schema as JSON data, or None. `runtime.schemas_topic` reads the topic `schemas`.
+    `released` and then `fetch_schema` are asked, once per record, for a fingerprint that is not
+    known: they return the writer's schema as JSON data, or None. The first knows every version
+    that was ever released, `runtime.schemas_topic` reads the topic `schemas`.
     """
 
-    def __init__(self, fetch_schema: FetchSchema = _no_more_schemas) -> None:
+    def __init__(self, fetch_schema: FetchSchema = _no_more_schemas, released: FetchSchema = released_schema) -> None:
         self._fetch_schema = fetch_schema
+        self._released = released
         self._own: dict[type[Event], tuple[bytes, Any]] = {}
         self._writers: dict[bytes, tuple[type[Event], Any, Any]] = {}
         for kind in EVENT_TYPES:
@@ -107,7 +103,7 @@ class Codec:
         known = self._writers.get(header)
         if known is not None:
             return known
-        fetched = self._fetch_schema(header[2:])
+        fetched = self._released(header[2:]) or self._fetch_schema(header[2:])
         name = str(fetched.get("name", "")) if fetched else ""
         kind = BY_NAME.get(name.rpartition(".")[2])
         if fetched is None or kind is None:
@@ -116,6 +112,12 @@ class Codec:
                 f"no schema with fingerprint {header[2:].hex()} is known or published on the topic 'schemas': "
                 "publish the writer's schema there, or write with a schema of this release",
             )
-        entry = (kind, fastavro.parse_schema(cast(Any, fetched)), self._own[kind][1])
+        try:
+            parsed = fastavro.parse_schema(cast(Any, fetched))
+        except Exception as problem:  # fastavro raises whatever the schema provokes
+            raise DecodeError(
+                "unknown_schema", f"the schema published under {header[2:].hex()} is no Avro schema: {problem!r}"
+            ) from problem
+        entry = (kind, parsed, self._own[kind][1])
         self._writers[header] = entry
         return entry

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schemas.fields import Count, Event, Id, Micros, Name, Probability, Seconds
+from schemas.fields import FINITE, Count, Event, Id, Micros, Name, Probability, Seconds
 from schemas.interactions import Thresholds
 
 
@@ -33,7 +33,7 @@ class HumanQueue(Event, frozen=True, kw_only=True):
 
     queue: Name
     intents: tuple[str, ...]
-    aht_seconds: Annotated[float, Meta(gt=0.0, description="seconds, talk and wrap")] = 300.0
+    aht_seconds: Annotated[float, Meta(gt=0.0, le=FINITE, description="seconds, talk and wrap")] = 300.0
     service_level_target: Probability = 0.80
     service_level_seconds: Seconds = 20.0
     max_occupancy: Annotated[float, Meta(gt=0.0, le=1.0, description="share of time spent on contacts")] = 0.85
@@ -48,7 +48,7 @@ class BreakerPolicy(Event, frozen=True, kw_only=True):
     degraded_failure_rate: Probability = 0.20
     open_failure_rate: Probability = 0.50
     open_consecutive_failures: Annotated[int, Meta(ge=1, description="hard failures in a row")] = 5
-    degraded_latency_ratio: Annotated[float, Meta(gt=1.0, description="times its own baseline")] = 2.0
+    degraded_latency_ratio: Annotated[float, Meta(gt=1.0, le=FINITE, description="times its own baseline")] = 2.0
     quality_target: Probability = 0.70
     open_seconds: Seconds = 30.0
     open_jitter: Probability = 0.20
@@ -80,7 +80,7 @@ class ClockSetting(Event, frozen=True, kw_only=True):
 
     origin: Micros
     real_origin: Micros
-    speed: Annotated[float, Meta(gt=0.0, description="virtual seconds per real second")]
+    speed: Annotated[float, Meta(gt=0.0, le=FINITE, description="virtual seconds per real second")]
 
 
 class FaultKind(enum.StrEnum):
@@ -102,5 +102,5 @@ class Fault(Event, frozen=True, kw_only=True):
 
     endpoint: Name
     kind: FaultKind
-    severity: Annotated[float, Meta(ge=0.0)] = 1.0
+    severity: Annotated[float, Meta(ge=0.0, le=FINITE)] = 1.0
     occurred_at: Micros

@@ -7,17 +7,23 @@ descriptions become the `doc` of the field in `schemas/avro/*.avsc`.
 from __future__ import annotations
 
 import enum
+import sys
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Micros = Annotated[int, Meta(ge=0, description="UTC, microseconds since 1970-01-01")]
+LATEST = 253_402_300_799_999_999
+"""9999-12-31T23:59:59.999999Z in microseconds: the last instant that RFC 3339 can write."""
+FINITE = sys.float_info.max
+"""Bound of every number without one of its own: infinity would stay in each sum that it enters."""
+
+Micros = Annotated[int, Meta(ge=0, le=LATEST, description="UTC, microseconds since 1970-01-01")]
 Id = Annotated[str, Meta(min_length=1, max_length=256, description="identifier, case-sensitive")]
 Name = Annotated[str, Meta(min_length=1, max_length=256, description="name from the tenant's policy or model")]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0, description="probability, 0 to 1")]
-Seconds = Annotated[float, Meta(ge=0.0, description="seconds")]
-Milliseconds = Annotated[float, Meta(ge=0.0, description="milliseconds")]
-PerMinute = Annotated[float, Meta(ge=0.0, description="contacts per minute")]
+Seconds = Annotated[float, Meta(ge=0.0, le=FINITE, description="seconds")]
+Milliseconds = Annotated[float, Meta(ge=0.0, le=FINITE, description="milliseconds")]
+PerMinute = Annotated[float, Meta(ge=0.0, le=FINITE, description="contacts per minute")]
 Count = Annotated[int, Meta(ge=0, description="a count")]
 Epoch = Annotated[int, Meta(ge=0, description="epoch: grows with every change of what it counts")]
 

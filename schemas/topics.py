@@ -86,6 +86,11 @@ def _provider(event: Any) -> str:
     return str(event.key) if isinstance(event, agents.Tick) else provider_key(event.tenant, event.provider)
 
 
+def contact_key(tenant: str, interaction_id: str) -> str:
+    """Name of a contact among all tenants': interaction ids are per tenant."""
+    return _joined("/", tenant, interaction_id)
+
+
 def endpoint_key(tenant: str, endpoint: str) -> str:
     """Key of an endpoint's breaker: endpoint ids are per tenant."""
     return _joined("/", tenant, endpoint)

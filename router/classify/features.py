@@ -30,7 +30,7 @@ FEATURES_VERSION = 1
 KINDS = ("word", "word_pair", "character_gram")
 CHARACTER_GRAM_SIZES = (3, 4, 5)
 BUCKET_BITS = 18
-"""Buckets per kind: 2**18. The 20,000 n-grams of a seed corpus then collide at a rate below 8 %."""
+"""Buckets per kind: 2**18. The seed corpus has 10,733 character grams: each meets another at 4 %."""
 BUCKETS = len(KINDS) << BUCKET_BITS
 
 _SPACE = ord(" ")

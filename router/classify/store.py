@@ -45,7 +45,7 @@ def save_model(model: LinearModel, path: Path) -> None:
 def load_model(path: Path) -> LinearModel:
     """Return the model of a file; raise ModelError where it is damaged, foreign or not there."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # np.load leaks what it fails on
             arrays: dict[str, npt.NDArray[Any]] = {name: file[name] for name in file.files}
         manifest = json.loads(arrays.pop("manifest").tobytes())
         form, version = manifest["format"], manifest["features_version"]

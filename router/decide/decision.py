@@ -147,7 +147,8 @@ def _among(contact: Contact, agents: tuple[Agent, ...], thresholds: Thresholds, 
         for agent in agents
         if agent.state is not BreakerState.CLOSED
     )
-    probe = next((agent for agent in agents if permits.get(agent.endpoint.endpoint, 0) > 0), None)
+    recovering = (agent for agent in agents if agent.state is BreakerState.HALF_OPEN)
+    probe = next((agent for agent in recovering if permits.get(agent.endpoint.endpoint, 0) > 0), None)
     if probe is not None:
         return _Choice(Pool.AI_ASSISTED, probe, (*unwell, Reason(code="probe", detail=probe.endpoint.endpoint)))
     well = [agent for agent in agents if agent.state is BreakerState.CLOSED]

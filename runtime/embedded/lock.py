@@ -12,7 +12,7 @@ from jgo.maven import MavenContext, PythonResolver
 
 from runtime.embedded.jars import sha256_of
 
-COORDINATES = ("org.apache.kafka:kafka_2.13:4.1.2", "org.slf4j:slf4j-simple:1.7.36")
+COORDINATES = ("org.apache.kafka:kafka_2.13:4.3.1", "org.slf4j:slf4j-simple:1.7.36")
 
 
 def resolved_list(repository: Path) -> str:

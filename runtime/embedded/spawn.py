@@ -36,7 +36,7 @@ class _Spawner:
         try:
             return answer.result()
         except KeyboardInterrupt:  # nobody will know of the child
-            answer.add_done_callback(lambda late: late.exception() or late.result().kill())
+            answer.add_done_callback(_kill_result)
             raise
 
     def _run(self) -> None:
@@ -46,6 +46,11 @@ class _Spawner:
                 answer.set_result(subprocess.Popen(**popen))  # type: ignore[call-overload]
             except OSError as error:
                 answer.set_exception(error)
+
+
+def _kill_result(answer: Future[subprocess.Popen[bytes]]) -> None:
+    if answer.exception() is None:
+        answer.result().kill()
 
 
 _lock = threading.Lock()

@@ -18,8 +18,10 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from runtime.clock import real_now
 from runtime.kafka import consumer_config, last_stable_offsets, partitions_of
 from runtime.settings import Settings
+from schemas.fields import MICROS_PER_SECOND
 from schemas.topics import ROUTED
 from trunkline.demo.observe import Witness
 from trunkline.installation import Installation
@@ -47,9 +49,9 @@ class Storm:
         if service == "router" and self._stop_with_open_transaction():
             self.open_transactions_killed += 1
         self.running.supervisor.kill(service, 0)
-        killed_at, before = time.monotonic(), self.witness.decided
-        self.look_until(lambda: self.witness.decided > before + 5, 60)
-        self.gaps.append((service, time.monotonic() - killed_at))
+        killed_at = real_now()
+        self.look_until(lambda: self.witness.latest_decision_at > killed_at, 60)
+        self.gaps.append((service, (real_now() - killed_at) / MICROS_PER_SECOND))
 
     def _stop_with_open_transaction(self) -> bool:
         """Freeze the router at a moment at which its transaction is open, as far as that comes in 5 s."""

@@ -88,6 +88,17 @@ def test_a_steady_load_keeps_its_rate_however_long_it_lasts() -> None:
     assert rates(bench)[("retail", "balance")] == pytest.approx(60.0, rel=0.02)
 
 
+def test_a_close_of_a_degraded_endpoint_by_command_leaves_its_measured_load_alone() -> None:
+    bench = Bench()
+    contacts(bench, range(300))
+    bench.turns_of(40, 300.0, TurnResult.RATE_LIMITED)
+    bench.order(BreakerAction.CLOSE, 300.0)
+    contacts(bench, range(301, 303))
+    assert bench.path == ["degraded", "closed"]
+    bench.order(BreakerAction.FORCE_OPEN, 303.0)
+    assert rates(bench)[("retail", "balance")] == pytest.approx(60.0, rel=0.05)
+
+
 def test_the_load_is_frozen_while_the_endpoint_is_out_and_repeated_as_it_closes() -> None:
     bench = Bench()
     contacts(bench, range(120))

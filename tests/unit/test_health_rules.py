@@ -288,3 +288,13 @@ def test_an_impossible_latency_is_refused_and_nothing_is_written() -> None:
         with pytest.raises(RecordError, match="latency_ms"):
             bench.turn(0.0, latency_ms=latency)
     assert bench.state.entries == {}
+
+
+def test_close_on_a_failing_endpoint_forgets_what_it_was_charged_with() -> None:
+    bench = Bench()
+    bench.turns_of(8, 0.0)
+    bench.turns_of(2, 0.0, SERVER_ERROR)
+    bench.order(BreakerAction.CLOSE, 1.0)
+    bench.turn(2.0)
+    assert bench.path == ["degraded", "closed"]
+    assert bench.breaker().state is BreakerState.CLOSED

@@ -35,6 +35,7 @@ class Witness:
         self.staffing: list[tuple[int, StaffingRequirement]] = []
         self.dead_letters: Counter[str] = Counter()
         self.latencies_ms: list[float] = []
+        self.latest_decision_at = 0
 
     def look(self, timeout_seconds: float) -> None:
         """Take what has become visible, waiting up to the timeout for the first record."""
@@ -72,6 +73,7 @@ class Witness:
             self.repeats += 1
             return
         self.decisions.setdefault(decision.interaction_id, []).append(decision)
+        self.latest_decision_at = max(self.latest_decision_at, decision.decided_at)
         self.pools[str(decision.pool)] += 1
         self.latencies_ms.append((seen_at - decision.offered_at) / 1000)
 

@@ -139,6 +139,7 @@ class HealthMonitor:
             rows = impact.carried(watch.state, watch.endpoint, window.summary.normal_since, window.at)
         if after.state not in NORMAL:
             impact.freeze(watch.state, watch.endpoint, rows)
+            window.summary.normal_since = 0
         return rows
 
     def _effects(
@@ -222,6 +223,7 @@ class Watch:
         watch.window = Window(state, endpoint, watch.policy.window_seconds, now)
         if watch.window.was_set_back:
             impact.forget_arrivals(state, endpoint)
+            watch.window.summary.normal_since = 0
             watch.window.save()
         return watch
 

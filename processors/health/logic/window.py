@@ -97,10 +97,9 @@ class Window:
         self.summary = msgspec.convert(stored, Summary)
         self.was_set_back = second < self.summary.second - CLOCK_TOLERANCE_SECONDS
         if self.was_set_back or self.summary.window_seconds != window_seconds:
-            consecutive, normal_since = self.summary.consecutive, self.summary.normal_since
+            consecutive = self.summary.consecutive
             self.clear()
             self.summary.consecutive = consecutive
-            self.summary.normal_since = 0 if self.was_set_back else normal_since
             self.summary.window_seconds = window_seconds
             self.summary.second = second
 
@@ -202,7 +201,7 @@ class Window:
         summary.second = second
 
     def clear(self) -> None:
-        """Forget the window, the run of failures and the spell of normal traffic; keep the baseline."""
+        """Forget the window and the run of failures; keep the baseline."""
         summary = self.summary
         # A stale bucket left here could match a later second after the clock was set back.
         for second in range(summary.window_seconds):
@@ -212,7 +211,6 @@ class Window:
         summary.sums = [0] * 8
         summary.present = [0] * 8
         summary.consecutive = 0
-        summary.normal_since = 0
 
     def forget_baseline(self) -> None:
         """Learn the normal latency anew: what the endpoint does now was accepted."""
