@@ -6,7 +6,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from runtime.errors import KafkaUnavailableError
-from runtime.kafka import MAX_DEAD_LETTER_BYTES, client_config
+from runtime.kafka import MAX_DEAD_LETTER_BYTES, client_config, partitions_of
 from runtime.settings import Settings
 from schemas.topics import DAY_MS, SCHEMAS_NAME, TOPICS, Layout, Topic
 
@@ -40,6 +40,7 @@ def create_topics(settings: Settings, timeout_seconds: float = 30.0) -> tuple[li
 
     Raises KafkaUnavailableError where the broker does not answer or refuses one.
     """
+    partitions_of(settings, ())  # says so soon, and with the remedy, where nobody answers
     admin = AdminClient(client_config(settings))
     specs = topic_specs(settings)
     try:

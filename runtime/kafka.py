@@ -55,7 +55,7 @@ def client_config(settings: Settings) -> dict[str, Any]:
         "reconnect.backoff.ms": 50,
         "reconnect.backoff.max.ms": 1000,
         "socket.keepalive.enable": True,
-        "log_level": 3,
+        "log_level": 2,  # what it says of absent brokers, we say once, and with the remedy
     }
 
 

@@ -10,7 +10,8 @@ visible together or not at all. What was learned about the client is kept here, 
 - A partition that is kept over a cooperative rebalance may be delivered again from where it was
   assigned (seen with confluent-kafka 2.12 and consume()): what was stepped before is dropped.
 - Abort does not rewind: every owned partition is sought to the batch's first offset.
-- A fenced producer or member is the end of the process; its successor takes over in its slot.
+- A fenced producer or member, or a broker that does not answer, is the end of the process; its
+  successor takes over in its slot.
 - A step that raises is repeated record by record, and the ones that raise go to the dead-letter
   topic in the same transaction.
 """
@@ -19,29 +20,27 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
 from confluent_kafka import TopicPartition as Partition
 
 from runtime import clock
 from runtime.control import ControlFollower
-from runtime.errors import FencedError, KafkaUnavailableError
-from runtime.kafka import MAX_RECORD_BYTES, Record, consumer_config, producer_config, to_record
+from runtime.errors import FencedError
+from runtime.kafka import MAX_RECORD_BYTES, Record, consumer_config, to_record
 from runtime.metrics import METRICS
 from runtime.service import Process
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
+from runtime.transaction import Complaints, TransactionalWriter
 from schemas.envelope import Packed, dead_letter
 from schemas.errors import RecordError
 from schemas.topics import Topic
 
 log = logging.getLogger(__name__)
-
-_COMPLAIN_EVERY_SECONDS = 5.0
 
 
 class Batch(NamedTuple):
@@ -117,25 +116,23 @@ class TransactionalLoop:
         self._next: dict[int, int] = {}
         self._lost_now: set[int] = set()
         self._ends: set[int] = set()
-        self._aborts_in_a_row = 0
-        self._last_complaint = 0.0
-        identity = settings.service_id(service)
+        self._complaints = Complaints(service)
         self._consumer = Consumer(
             {
                 **consumer_config(settings),
                 "group.id": f"{settings.prefix}{service}",
-                "group.instance.id": identity,
+                "group.instance.id": settings.service_id(service),
                 "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": self._options.session_timeout_ms,
                 "heartbeat.interval.ms": 2_000,
             }
         )
-        self._producer = Producer(
-            {
-                **producer_config(settings),
-                "transactional.id": identity,
-                "transaction.timeout.ms": self._options.transaction_timeout_ms,
-            }
+        self._writer = TransactionalWriter(
+            settings,
+            service,
+            timeout_ms=self._options.transaction_timeout_ms,
+            most_aborts_in_a_row=self._options.most_aborts_in_a_row,
+            complaints=self._complaints,
         )
 
     def run(self, process: Process) -> None:
@@ -145,7 +142,7 @@ class TransactionalLoop:
         transaction up), KafkaUnavailableError when the broker refuses what it is asked.
         """
         try:
-            self._init_transactions(process.stopping)
+            self._writer.begin_life(process.stopping)
             self._consumer.subscribe(
                 [self._settings.topic(self._inbox.name)],
                 on_assign=self._assigned,
@@ -173,9 +170,13 @@ class TransactionalLoop:
         started = time.perf_counter()
         batch = Batch(records, snapshot, clock.now(snapshot), frozenset(self._owned), self._owned <= self._ends)
         outputs = self._outputs(batch)
-        if self._transact(batch, outputs, process.stopping):
-            self._step.committed()
-            self._count(batch, outputs, time.perf_counter() - started)
+        offsets = [] if self._options.from_beginning else self._next_offsets(records)
+        if not self._writer.write(outputs, offsets, self._consumer.consumer_group_metadata):
+            self._rewind(records)
+            return
+        self._next |= {record.partition: record.offset + 1 for record in records}
+        self._step.committed()
+        self._count(batch, outputs, time.perf_counter() - started)
 
     def _collect(self, timeout_seconds: float) -> list[Record]:
         """Return a batch: what has come once the first record has; does not wait for more."""
@@ -196,16 +197,10 @@ class TransactionalLoop:
         elif error.fatal() or error.code() == KafkaError.FENCED_INSTANCE_ID:
             raise FencedError(f"{self._service} lost its place in the group: {error.str()}")
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):  # noqa: SLF001
-            self._complain(f"topic {self._inbox.name} does not exist: run 'trunkline topics create'")
+            self._complaints.say(f"topic {self._inbox.name} does not exist: run 'trunkline topics create'")
         else:
-            self._complain(f"reading {self._inbox.name}: {error.str()}")
+            self._complaints.say(f"reading {self._inbox.name}: {error.str()}")
         return False
-
-    def _complain(self, sentence: str) -> None:
-        """Log at most every few seconds: an absent broker complains in every poll."""
-        if time.monotonic() - self._last_complaint > _COMPLAIN_EVERY_SECONDS:
-            self._last_complaint = time.monotonic()
-            log.warning("%s: %s", self._service, sentence)
 
     # The step, with its failures turned into dead letters.
 
@@ -238,92 +233,7 @@ class TransactionalLoop:
         METRICS.dead_letters.labels(self._service, self._service, dict(letter.headers)["dlq_reason"].decode()).inc()
         return [letter]
 
-    # The transaction.
-
-    def _init_transactions(self, stopping: threading.Event) -> None:
-        while not stopping.is_set():
-            try:
-                self._producer.init_transactions(5.0)
-            except KafkaException as problem:
-                error = problem.args[0]
-                if error.fatal() or not error.retriable():
-                    raise KafkaUnavailableError(
-                        f"{self._service}: transactions are refused: {error.str()}"
-                    ) from problem
-                self._complain(f"Kafka at {self._settings.bootstrap} does not answer yet: {error.str()}")
-            else:
-                return
-
-    def _transact(self, batch: Batch, outputs: Sequence[Packed], stopping: threading.Event) -> bool:
-        """Write outputs and offsets as one; return False where the batch was aborted and rewound."""
-        try:
-            self._producer.begin_transaction()
-            for packed in outputs:
-                self._produce(packed)
-            offsets = self._next_offsets(batch.records)
-            if offsets and not self._options.from_beginning:
-                self._until_done(
-                    lambda: self._producer.send_offsets_to_transaction(
-                        offsets, self._consumer.consumer_group_metadata(), 10.0
-                    ),
-                    stopping,
-                )
-            self._until_done(lambda: self._producer.commit_transaction(10.0), stopping)
-        except KafkaException as problem:
-            self._abort(batch, problem.args[0], stopping)
-            return False
-        self._aborts_in_a_row = 0
-        self._next |= {record.partition: record.offset + 1 for record in batch.records}
-        return True
-
-    def _produce(self, packed: Packed) -> None:
-        topic = self._settings.topic(packed.topic)
-        while True:
-            try:
-                self._producer.produce(topic, key=packed.key, value=packed.value, headers=list(packed.headers))
-            except BufferError:
-                self._producer.poll(0.05)
-            else:
-                return
-
-    def _until_done(self, operation: _Operation, stopping: threading.Event) -> None:
-        """Repeat a transactional call while its error says that repeating may help."""
-        while True:
-            try:
-                operation()
-            except KafkaException as problem:
-                error = problem.args[0]
-                if error.fatal() or error.txn_requires_abort() or not error.retriable() or stopping.is_set():
-                    raise
-                self._complain(f"the transaction waits for Kafka: {error.str()}")
-            else:
-                return
-
-    def _abort(self, batch: Batch, error: KafkaError, stopping: threading.Event) -> None:
-        METRICS.transactions_aborted.labels(self._service, error.name()).inc()
-        log.warning("%s: the batch is aborted and read again: %s", self._service, error.str())
-        self._raise_if_fenced(error)
-        self._aborts_in_a_row += 1
-        if self._aborts_in_a_row > self._options.most_aborts_in_a_row:
-            raise KafkaUnavailableError(
-                f"{self._service}: {self._aborts_in_a_row} transactions in a row were aborted, the last: {error.str()}"
-            )
-        try:
-            self._until_done(lambda: self._producer.abort_transaction(10.0), stopping)
-        except KafkaException as problem:
-            self._raise_if_fenced(problem.args[0])
-            if not stopping.is_set():
-                raise KafkaUnavailableError(
-                    f"{self._service}: the transaction cannot be aborted: {problem.args[0].str()}"
-                ) from problem
-        self._rewind(batch.records)
-
-    def _raise_if_fenced(self, error: KafkaError) -> None:
-        if error.fatal() or error.code() in (KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID):  # noqa: SLF001
-            raise FencedError(
-                f"{self._service}: another process took slot {self._settings.slot}, or the broker gave the "
-                f"transaction up: {error.str()}. This process ends; its successor continues where it left."
-            )
+    # Where it reads on.
 
     def _rewind(self, records: Sequence[Record]) -> None:
         firsts: dict[int, int] = {}
@@ -370,10 +280,6 @@ class TransactionalLoop:
             counts[packed.topic] = counts.get(packed.topic, 0) + 1
         for topic, count in counts.items():
             METRICS.records_produced.labels(self._service, topic).inc(count)
-
-
-class _Operation(Protocol):
-    def __call__(self) -> object: ...
 
 
 def _fits(packed: Packed) -> bool:

@@ -66,9 +66,6 @@ class Catalogue:
             ["service", "topic", "reason"],
             registry=r,
         )
-        self.transitions = Counter(
-            "trunkline_breaker_transitions_total", "Breaker transitions, by the new state.", ["to_state"], registry=r
-        )
         self.view_rows = Gauge("trunkline_view_rows", "Rows of a live view.", ["view"], registry=r)
         self.view_lag_seconds = Histogram(
             "trunkline_view_lag_seconds",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import ValidationError
 
+from runtime.errors import SettingsError
 from runtime.settings import Settings
 
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
@@ -29,6 +31,21 @@ SERVICE = ("bootstrap", "redis_url", "prefix", "slot", "data", "host", "port")
 """Options of service processes."""
 
 
+def settings_of(chosen: Mapping[str, Any]) -> Settings:
+    """Return the settings with these options; what is None comes from the environment or is the default.
+
+    Raises SettingsError where a value makes no sense; click has checked options, so it is a variable's.
+    """
+    try:
+        return Settings(**{name: value for name, value in chosen.items() if value is not None})
+    except ValidationError as problem:
+        wrong = [
+            f"TRUNKLINE_{str(error['loc'][0]).upper()} is {error['input']!r}: {error['msg']}"
+            for error in problem.errors()
+        ]
+        raise SettingsError(f"{'; '.join(wrong)}. Correct the variable, or unset it for the default.") from problem
+
+
 def with_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command these options, and its function a first argument `settings`.
 
@@ -39,7 +56,7 @@ def with_settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., A
         @functools.wraps(function)
         def command(**given: Any) -> Any:
             chosen = {name: given.pop(name) for name in names}
-            return function(Settings(**{k: v for k, v in chosen.items() if v is not None}), **given)
+            return function(settings_of(chosen), **given)
 
         for name in reversed(names):
             command = _OPTIONS[name](command)

@@ -8,6 +8,7 @@ the dead-letter topic. Outputs, state changelog and offsets are committed in one
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -20,13 +21,13 @@ from quixstreams.models.serializers import Serializer
 
 from runtime import clock
 from runtime.control import ControlFollower
-from runtime.kafka import client_config, partitions_of, producer_config
+from runtime.kafka import MAX_RECORD_BYTES, Record, client_config, partitions_of, producer_config
 from runtime.metrics import METRICS
 from runtime.partitioner import partition_of
-from runtime.schemas_topic import service_codec
 from runtime.service import Process
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
+from runtime.start import service_codec
 from runtime.state import KeyedState, Overlay
 from schemas.codec import Codec
 from schemas.envelope import Envelope, Packed, dead_letter
@@ -39,6 +40,9 @@ log = logging.getLogger(__name__)
 COMMIT_SECONDS = 0.05
 """Between two commits: 32 ms from record to committed output at the median, measured."""
 _CONTROL_POLL_SECONDS = 0.02
+_INSIST_SECONDS = 0.1
+_FORWARDED = "trunkline_forwarded"
+"""Header of a record that was sent to its own partition: it is not sent on again."""
 
 
 class StepFunction(Protocol):
@@ -58,45 +62,59 @@ class StatefulService:
         self._codec = codec
         self._envelope = Envelope(codec, name)
         self._partitions = partitions
+        self._keeps_inbox = inbox.readers[0] == name
 
-    def handle(
-        self, key: bytes | None, value: bytes | None, place: tuple[int, int], state: KeyedState, snapshot: Snapshot
-    ) -> list[Packed]:
-        """Return what a record makes. place: its partition and offset.
+    def handle(self, record: Record, state: KeyedState, snapshot: Snapshot) -> list[Packed]:
+        """Return what a record makes.
 
         A record that lies where its key does not belong is sent to where it does: its state is there.
+        That, and the dead letter of one that does not decode, is up to the inbox's first reader, so that
+        an inbox with two readers does not get it twice.
         """
-        stage = "decode"
         try:
-            event = self._codec.decode(value, self.inbox.types)
-            own_key = self.inbox.key_of(event).encode()
-            if key != own_key or partition_of(own_key, self._partitions) != place[0]:
-                METRICS.forwarded.labels(self.name).inc()
-                return [Packed(self.inbox.name, own_key, value)]
-            stage = "step"
+            event = self._codec.decode(record.value, self.inbox.types)
+        except RecordError as problem:
+            return [self._dead_letter(record, "decode", problem)] if self._keeps_inbox else []
+        own_key = self.inbox.key_of(event).encode()
+        if not self._lies_right(record, own_key):
+            return self._forwarded(record, own_key)
+        try:
             return self._stepped(event, state, snapshot)
         except RecordError as problem:
-            return [self._dead_letter(key, value, place, stage, problem)]
+            return [self._dead_letter(record, "step", problem)]
         except Exception as problem:
-            log.exception("%s: %s of a record failed at partition %d offset %d", self.name, stage, *place)
-            return [self._dead_letter(key, value, place, stage, problem)]
+            log.exception("%s: partition %d offset %d failed", self.name, record.partition, record.offset)
+            return [self._dead_letter(record, "step", problem)]
+
+    def _lies_right(self, record: Record, own_key: bytes) -> bool:
+        """Return whether the state of the record's key is here. One that was forwarded once stays."""
+        if record.key == own_key and partition_of(own_key, self._partitions) == record.partition:
+            return True
+        return record.key == own_key and any(name == _FORWARDED for name, _ in record.headers)
+
+    def _forwarded(self, record: Record, own_key: bytes) -> list[Packed]:
+        if not self._keeps_inbox:
+            return []
+        METRICS.forwarded.labels(self.name).inc()
+        return [Packed(self.inbox.name, own_key, record.value, (*record.headers, (_FORWARDED, b"1")))]
 
     def _stepped(self, event: Event, state: KeyedState, snapshot: Snapshot) -> list[Packed]:
         overlay = Overlay(state)
         effects = self._step(event, overlay, snapshot, clock.now(snapshot))
         packed = [self._envelope.pack(effect) for effect in effects]
+        too_large = next((each.topic for each in packed if len(each.value or b"") > MAX_RECORD_BYTES), None)
+        if too_large is not None:
+            raise RecordError("too_large", f"it makes a record for {too_large} of more than {MAX_RECORD_BYTES} bytes")
         overlay.commit()
         METRICS.records_consumed.labels(self.name).inc()
         for record in packed:
             METRICS.records_produced.labels(self.name, record.topic).inc()
         return packed
 
-    def _dead_letter(
-        self, key: bytes | None, value: bytes | None, place: tuple[int, int], stage: str, problem: Exception
-    ) -> Packed:
-        reason = problem.reason if isinstance(problem, RecordError) else type(problem).__name__
-        METRICS.dead_letters.labels(self.name, stage, reason).inc()
-        return dead_letter(self.inbox.name, *place, key, value, stage=f"{self.name}:{stage}", problem=problem)
+    def _dead_letter(self, record: Record, stage: str, problem: Exception) -> Packed:
+        letter = dead_letter(*record[:5], stage=f"{self.name}:{stage}", problem=problem)
+        METRICS.dead_letters.labels(self.name, stage, dict(letter.headers)["dlq_reason"].decode()).inc()
+        return letter
 
 
 class _PackedValue(Serializer):
@@ -114,21 +132,47 @@ def run_stateful(
     control_topics: tuple[Topic, ...],
     process: Process,
 ) -> None:
-    """Run a stateful service until SIGTERM or SIGINT (Quix Streams handles them: it commits and leaves)."""
-    codec = service_codec(settings, name)
+    """Run a stateful service until SIGTERM or SIGINT: it commits and leaves."""
+    codec = service_codec(settings, process)
     partitions = len(partitions_of(settings, [inbox.name]))
     service = StatefulService(name, inbox, step, codec, partitions)
     control = ControlFollower(settings, name, (*control_topics, CLOCK), codec)
     control.read_to_end()
-    app = _application(settings, name)
+    app = _application(settings, name, process)
     _wire(app, settings, service, control)
     process.ready_when(lambda: _is_assigned(settings, name))
-    app.run()
+    app.run_until_told()
 
 
-def _application(settings: Settings, name: str) -> quixstreams.Application:
+class _Application(quixstreams.Application):
+    """Ends whenever it is told to: Quix forgets a stop that comes before its loop turns."""
+
+    process: Process
+
+    def stop(self, fail: bool = False) -> None:  # noqa: FBT001, FBT002 - Quix's signature; its signal handlers call it
+        """Stop, and remember that."""
+        self.process.stopping.set()
+        super().stop(fail=fail)
+
+    def run_until_told(self) -> None:
+        """Run; what was told to stop is told again until it has."""
+        ended = threading.Event()
+
+        def insist() -> None:
+            self.process.stopping.wait()
+            while not ended.wait(_INSIST_SECONDS):
+                super(_Application, self).stop()
+
+        threading.Thread(target=insist, name="stop", daemon=True).start()
+        try:
+            self.run()
+        finally:
+            ended.set()
+
+
+def _application(settings: Settings, name: str, process: Process) -> _Application:
     identity = settings.service_id(name)
-    return quixstreams.Application(
+    app = _Application(
         broker_address=settings.bootstrap,
         consumer_group=f"{settings.prefix}{name}",
         auto_offset_reset="earliest",
@@ -151,6 +195,8 @@ def _application(settings: Settings, name: str) -> quixstreams.Application:
             "transaction.timeout.ms": 10_000,
         },
     )
+    app.process = process
+    return app
 
 
 def _wire(app: quixstreams.Application, settings: Settings, service: StatefulService, control: ControlFollower) -> None:
@@ -159,13 +205,15 @@ def _wire(app: quixstreams.Application, settings: Settings, service: StatefulSer
     outputs = _LazyTopics(app, settings, names)
     next_poll = 0.0
 
-    def apply(value: bytes | None, key: bytes | None, _timestamp: int, _headers: Any, state: Any) -> list[Packed]:
+    def apply(value: bytes | None, key: bytes | None, timestamp: int, headers: Any, state: Any) -> list[Packed]:
         nonlocal next_poll
         if time.monotonic() >= next_poll:
             control.poll()
             next_poll = time.monotonic() + _CONTROL_POLL_SECONDS
         context = message_context()
-        return service.handle(key, value, (context.partition, context.offset), state, control.snapshot)
+        place = (service.inbox.name, context.partition, context.offset)
+        record = Record(*place, key, value, tuple(headers or ()), timestamp)
+        return service.handle(record, state, control.snapshot)
 
     frame = app.dataframe(inbox)
     frame = frame.apply(apply, stateful=True, expand=True, metadata=True)

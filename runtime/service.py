@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import http.server
 import logging
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from runtime.metrics import exposition
 from runtime.settings import Settings
+from schemas.errors import TrunklineError
 
 log = logging.getLogger(__name__)
 
 STALLED_SECONDS = 60.0
 """A loop that has not turned for so long is not alive: more than any wait for a broker's answer."""
+_WATCH_SECONDS = 5.0
 
 
 class Process:
@@ -66,12 +70,33 @@ def service(name: str, settings: Settings) -> Iterator[Process]:
     thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
     thread.start()
     log.info("%s slot %d serves http://%s:%d/metrics", name, settings.slot, settings.host, process.port)
+    threading.Thread(target=_watch, args=(process,), name="watchdog", daemon=True).start()
     try:
         yield process
+    except Exception as problem:  # noqa: BLE001 - whatever it is, it ends the process
+        _end(process, problem)
     finally:
+        process.stopping.set()
         server.shutdown()
         server.server_close()
         log.info("%s slot %d has stopped", name, settings.slot)
+
+
+def _end(process: Process, problem: Exception) -> NoReturn:
+    """End at once: a client library that waits for a dead broker in its destructor must not hold us up."""
+    if isinstance(problem, TrunklineError):
+        log.critical("%s ends: %s", process.name, problem)
+    else:
+        log.critical("%s ends", process.name, exc_info=problem)
+    logging.shutdown()
+    os._exit(1)
+
+
+def _watch(process: Process) -> None:
+    """End a process whose loop hangs, so that a successor can take its slot."""
+    while not process.stopping.wait(_WATCH_SECONDS):
+        if not process.is_alive():
+            _end(process, TrunklineError(f"the loop has not turned for {STALLED_SECONDS:g} s"))
 
 
 def configure_logging(settings: Settings) -> None:

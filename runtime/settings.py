@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     port: int = Field(0, ge=0, le=65535, description="port for /metrics, /livez, /readyz and APIs; 0 takes a free one")
     host: str = Field("127.0.0.1", description="address to serve them on")
     keyed_partitions: int = Field(24, ge=1, description="partitions of keyed topics at creation")
-    replication: int = Field(1, ge=1, description="replication factor of topics at creation; 3 in production")
+    replication: int = Field(-1, description="replication factor of topics at creation; -1 is the broker's own default")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     def topic(self, name: str) -> str:

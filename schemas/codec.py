@@ -3,6 +3,11 @@
 A value is C3 01, the CRC-64-AVRO fingerprint of the writer's schema (8 bytes, little-endian),
 then the Avro body (Avro 1.12 specification, "Single-object encoding"). The fingerprint tells the
 event type, so a topic can carry several and needs no registry.
+
+What an older or newer release wrote is read under its own schema and then taken into our type,
+which ignores what it does not know and has the defaults for what is missing: the outcome of Avro's
+schema resolution, but fastavro's resolving reader skips unknown fields past the end of a record
+that was cut short.
 """
 
 from __future__ import annotations
@@ -42,13 +47,13 @@ class Codec:
         self._fetch_schema = fetch_schema
         self._released = released
         self._own: dict[type[Event], tuple[bytes, Any]] = {}
-        self._writers: dict[bytes, tuple[type[Event], Any, Any]] = {}
+        self._writers: dict[bytes, tuple[type[Event], Any]] = {}
         for kind in EVENT_TYPES:
             schema = avro_schema(kind)
             parsed = fastavro.parse_schema(cast(Any, schema))
             header = MARKER + fingerprint(schema)
             self._own[kind] = (header, parsed)
-            self._writers[header] = (kind, parsed, None)
+            self._writers[header] = (kind, parsed)
 
     def encode(self, event: Event) -> bytes:
         """Return the framed Avro bytes of an event.
@@ -76,14 +81,14 @@ class Codec:
                 "unknown_framing",
                 f"a value starts with c301 and an 8-byte schema fingerprint, this one with {value[:10].hex()}",
             )
-        kind, writer, reader = self._writer_of(value[:HEADER_BYTES])
+        kind, writer = self._writer_of(value[:HEADER_BYTES])
         if expected is not None and kind not in expected:
             names = ", ".join(sorted(e.__name__ for e in expected))
             raise DecodeError("unexpected_type", f"{kind.__name__} does not belong here: the topic carries {names}")
         body = io.BytesIO(value)
         body.seek(HEADER_BYTES)
         try:
-            fields = fastavro.schemaless_reader(body, writer, reader)
+            fields = fastavro.schemaless_reader(body, writer, None)
         except Exception as problem:  # fastavro raises whatever the bytes provoke
             raise DecodeError("truncated", f"the Avro body of {kind.__name__} cannot be read: {problem!r}") from problem
         if body.tell() != len(value):
@@ -99,7 +104,7 @@ class Codec:
         """Return the 10 bytes that open every value of this type that we write."""
         return self._own[kind][0]
 
-    def _writer_of(self, header: bytes) -> tuple[type[Event], Any, Any]:
+    def _writer_of(self, header: bytes) -> tuple[type[Event], Any]:
         known = self._writers.get(header)
         if known is not None:
             return known
@@ -118,6 +123,6 @@ class Codec:
             raise DecodeError(
                 "unknown_schema", f"the schema published under {header[2:].hex()} is no Avro schema: {problem!r}"
             ) from problem
-        entry = (kind, parsed, self._own[kind][1])
+        entry = (kind, parsed)
         self._writers[header] = entry
         return entry

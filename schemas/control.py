@@ -59,7 +59,7 @@ class BreakerPolicy(Event, frozen=True, kw_only=True):
 
 
 class Policy(Event, frozen=True, kw_only=True):
-    """What one tenant wants: agents, queues, thresholds. The latest revision stands."""
+    """What one tenant wants: agents, queues, thresholds. The last record of a tenant stands."""
 
     tenant: Id
     revision: Count

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from schemas.avro_schema import NAMESPACE, avro_schema, canonical_form, fingerprint
 from schemas.errors import SchemaError
@@ -93,17 +93,22 @@ def _problems(reader: dict[str, Any] | None, writer: Released) -> Iterator[str]:
     try:
         # Here, not above: the guard runs at release, and services need no second Avro library.
         from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType  # noqa: PLC0415
-        from avro.schema import parse  # noqa: PLC0415
+        from avro.schema import RecordSchema, parse  # noqa: PLC0415
     except ImportError as missing:
         raise SchemaError("schemas are compared by the package avro, which is missing: run `make install`") from missing
-    reading = parse(json.dumps(reader))
-    checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
-    result = checker.get_compatibility(reading, parse(json.dumps(writer.schema)))
+    reading, writing = (cast(RecordSchema, parse(json.dumps(schema))) for schema in (reader, writer.schema))
+    compare = ReaderWriterCompatibilityChecker().get_compatibility  # type: ignore[no-untyped-call]
+    result = compare(reading, writing)
     if result.compatibility is SchemaCompatibilityType.compatible:
         return
-    fields = sorted({name for location in result.locations if (name := _field_at(reading, location.split("/")))})
+    fields = {_field_at(reading, location.split("/")) for location in result.locations} - {""}
+    theirs = {field.name: field.type for field in writing.fields}
+    for field in reading.fields:  # the library loses the location inside a union
+        named = any(name.split(".")[0] == field.name for name in fields)
+        if not named and field.name in theirs and compare(field.type, theirs[field.name]).incompatibilities:
+            fields.add(field.name)
     remedies = sorted({_REMEDIES.get(kind.value, kind.value) for kind in result.incompatibilities})
-    what = f"field {', '.join(fields)}" if fields else f"record {NAMESPACE}.{writer.name}"
+    what = f"field {', '.join(sorted(fields))}" if fields else f"record {NAMESPACE}.{writer.name}"
     yield f"{what}: {'; '.join(remedies)} ({'; '.join(sorted(result.messages))})"
 
 

@@ -140,7 +140,7 @@ AGENT_EVENTS = Topic(
 )  # fmt: skip
 TRANSITIONS = Topic(
     "breakers.transitions", "a breaker's change of state, with evidence", "tenant/endpoint", _endpoint,
-    (agents.Transition,), ("health",), ("router", "health", "live view", "anyone"), layout=Layout.CONTROL,
+    (agents.Transition,), ("health",), ("router", "live view", "anyone"), layout=Layout.CONTROL,
     retention_ms=-1,
 )  # fmt: skip
 BREAKER_STATE = Topic(

@@ -77,6 +77,10 @@ def simulate(
     with _stopped_by_signal() as stop:
         summary = Simulation(settings, options, stop, report).run()
     click.echo(json.dumps(summary.as_json()) if as_json else "\n".join(summary.lines()))
+    if options.sets_clock:
+        click.echo(
+            "Trunkline's time still runs as it was set; the next run without --day and --speed resets it", err=True
+        )
     if not summary.complete and not summary.stopped:
         sys.exit(1)
 

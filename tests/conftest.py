@@ -15,10 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from runtime.admin import create_topics
 from runtime.embedded import EmbeddedKafka, EmbeddedRedis
 from runtime.settings import Settings
+
+# A deadline per example would fail at random on a machine that does something else besides.
+hypothesis_settings.register_profile("trunkline", deadline=None)
+hypothesis_settings.load_profile("trunkline")
 
 
 def _docker_answers() -> bool:

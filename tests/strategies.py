@@ -32,7 +32,7 @@ def any_events(kinds: Sequence[type[Event]] = EVENT_TYPES) -> st.SearchStrategy[
     return st.sampled_from(kinds).flatmap(events)
 
 
-def _values(hint: Any, bounds: msgspec.Meta | None = None) -> st.SearchStrategy[Any]:
+def _values(hint: Any, bounds: msgspec.Meta | None = None) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one per kind
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         return _values(args[0], next(m for m in hint.__metadata__ if isinstance(m, msgspec.Meta)))

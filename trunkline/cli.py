@@ -51,8 +51,8 @@ class _LazyGroup(click.Group):
 def root() -> None:
     """Route contacts between an ACD, its AI agents and its people, on Apache Kafka.
 
-    Start with `trunkline up` in one terminal and `trunkline simulate` in another. Every option
-    can be set in the environment as TRUNKLINE_<OPTION>.
+    Start with `trunkline up` in one terminal and `trunkline simulate` in another. Options of the services
+    and tools (--bootstrap, --prefix, ...) can be set in the environment as TRUNKLINE_BOOTSTRAP and so on.
     """
 
 

@@ -106,14 +106,14 @@ def produce(settings: Settings, topic: str) -> None:
     writer = Writer(settings, "produce")
     Reader(settings, [topic], start="end").close()  # says so where broker or topic are missing
     sent = refused = 0
-    for number, line in enumerate(sys.stdin, start=1):
+    for number, line in enumerate(sys.stdin.buffer, start=1):
         if not line.strip():
             continue
         try:
             writer.write(Effect(target, _event_of(line, target)))
             writer.poll()
             sent += 1
-        except (TrunklineError, msgspec.MsgspecError) as problem:
+        except (TrunklineError, msgspec.MsgspecError, UnicodeDecodeError) as problem:
             refused += 1
             click.echo(f"line {number} is not written: {problem}", err=True)
     writer.close()
@@ -122,7 +122,7 @@ def produce(settings: Settings, topic: str) -> None:
         sys.exit(1)
 
 
-def _event_of(line: str, topic: Topic) -> Event:
+def _event_of(line: bytes, topic: Topic) -> Event:
     data = msgspec.json.decode(line)
     if not isinstance(data, dict):
         raise DecodeError("invalid_fields", "a line must be a JSON object")

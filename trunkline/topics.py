@@ -1,4 +1,4 @@
-"""`trunkline topics create|list|docs`."""
+"""`trunkline topics create|list`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def topics() -> None:
 @click.option(
     "--partitions", type=click.IntRange(1), help="partitions of keyed topics; fixed at creation  [default: 24]"
 )
-@click.option("--replication", type=click.IntRange(1), help="replication factor; 3 in production  [default: 1]")
+@click.option("--replication", type=click.IntRange(1), help="replication factor  [default: the broker's own]")
 def create(settings: Settings, partitions: int | None, replication: int | None) -> None:
     """Create the topics that are missing; those that are there are left as they are."""
     changes = {"keyed_partitions": partitions, "replication": replication}

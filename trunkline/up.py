@@ -40,7 +40,8 @@ def up(settings: Settings, bootstrap: str | None, redis_url: str | None, slots: 
     """
     configure_logging(settings.model_copy(update={"log_level": "WARNING"}))
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: it may have been ignored where this was started
+        signal.signal(number, interrupt)
     try:
         with Installation(settings, click.echo, bootstrap=bootstrap, redis_url=redis_url, slots=slots) as running:
             click.echo(addresses(running, settings.data))

@@ -16,10 +16,10 @@ from runtime.control import ControlFollower
 from runtime.kafka import Record
 from runtime.loop import Batch, LoopOptions, TransactionalLoop
 from runtime.metrics import METRICS
-from runtime.schemas_topic import service_codec
 from runtime.service import Process
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
+from runtime.start import service_codec
 from schemas.codec import Codec
 from schemas.envelope import Envelope, Packed
 from schemas.errors import DecodeError
@@ -109,7 +109,7 @@ class ClockStep:
 
 def run(settings: Settings, process: Process) -> None:
     """Run the clock until the process is told to stop."""
-    codec = service_codec(settings, SERVICE)
+    codec = service_codec(settings, process)
     control = ControlFollower(settings, SERVICE, (POLICY, CLOCK), codec)
     control.read_to_end()
     options = LoopOptions(from_beginning=True)

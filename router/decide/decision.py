@@ -106,12 +106,16 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
 def repeat(contact: Contact, world: World, first_place: tuple[int, int], now: int) -> Decision:
     """Return the record for a contact that was decided before: it names that decision and decides nothing."""
     first = decision_id(contact.offered.interaction_id, *first_place)
-    plain = decide(contact, World({}, world.epochs), Load(), now)
+    plain = decide(contact, world, Load(), now)
     return msgspec.structs.replace(
         plain,
         pool=None,
         supervision=None,
         disposition=Disposition.REPEAT,
+        endpoint=None,
+        endpoint_version=None,
+        provider=None,
+        breaker_epoch=0,
         reasons=(Reason(code="repeat", detail=f"decided first as {first}"),),
         first_decision_id=first,
     )

@@ -18,7 +18,7 @@ from runtime.errors import EmbeddedError
 
 _log = logging.getLogger(__name__)
 
-# Between two looks at a server that starts; short beside the fastest start (Redis: 10 ms).
+# Between two looks at a server that starts; short beside the fastest start (Redis: 40 ms).
 _READY_PROBE_SECONDS = 0.02
 _TAIL_LINES = 20
 # Of options for every Java program of a user: they could break this one.

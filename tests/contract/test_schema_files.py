@@ -8,14 +8,17 @@ from typing import Any
 import avro.schema
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
-from schemas.avro_schema import FOLDER, avro_schema
+from schemas.avro_schema import FOLDER, avro_schema, fingerprint
 from schemas.codec import Codec
 from schemas.events import EVENT_TYPES
 from schemas.fields import Event
 from tests.avro_data import seen_by, written_under
 from tests.strategies import any_events
+
+OLDER: dict[bytes, Any] = {}
+CODEC = Codec(released=OLDER.get)
 
 
 def test_there_is_one_file_per_event_type() -> None:
@@ -31,7 +34,7 @@ def test_a_file_says_what_its_type_says(kind: type[Event]) -> None:
 
 
 @pytest.mark.parametrize("kind", EVENT_TYPES, ids=lambda kind: kind.__name__)
-def test_apache_avro_takes_the_schema_with_its_defaults(kind: type[Event]) -> None:
+def test_apache_avro_takes_the_schema(kind: type[Event]) -> None:
     avro.schema.parse(json.dumps(avro_schema(kind)))
 
 
@@ -40,11 +43,13 @@ def test_every_record_says_what_it_is(kind: type[Event]) -> None:
     assert avro_schema(kind)["doc"], f"{kind.__name__} has no docstring"
 
 
+@settings(max_examples=50, deadline=None)
 @given(event=any_events())
 def test_a_record_from_before_any_optional_field_gets_the_defaults_of_the_type(event: Event) -> None:
     kind = type(event)
     old = _required_only(avro_schema(kind))
-    decoded: Any = Codec(released=lambda _: old).decode(written_under(old, event))
+    OLDER[fingerprint(old)] = old
+    decoded: Any = CODEC.decode(written_under(old, event))
     assert seen_by(old, decoded) == seen_by(old, event)
     for field in msgspec.structs.fields(kind):
         if field.default is not msgspec.NODEFAULT:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from runtime.programs import http_ready
 from runtime.settings import Settings
@@ -21,6 +20,7 @@ class ServiceProcess:
         self.settings, self.name, self.slot, self.arguments = settings, name, slot, arguments
         self.log = settings.data / f"{name}-{slot}.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
 
     def start(self) -> ServiceProcess:
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -28,6 +28,7 @@ class ServiceProcess:
         argv = [sys.executable, "-m", "trunkline", self.name, "--bootstrap", s.bootstrap, "--redis-url", s.redis_url]
         argv += ["--prefix", s.prefix, "--data", str(s.data), "--slot", str(self.slot), "--port", "0", *self.arguments]
         with self.log.open("ab") as log:
+            self._log_start = log.tell()
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, env=dict(os.environ))
         return self
 
@@ -51,10 +52,10 @@ class ServiceProcess:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
 
     def port(self) -> int:
-        """The port that it serves metrics on, from its log."""
+        """The port that it serves metrics on, from its log since the last start."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            for line in Path(self.log).read_text(errors="replace").splitlines()[::-1]:
+            for line in self.log.read_bytes()[self._log_start :].decode(errors="replace").splitlines():
                 if " serves http://" in line:
                     return int(line.rsplit(":", 1)[1].split("/")[0])
             assert self.process is not None

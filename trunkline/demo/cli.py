@@ -25,8 +25,8 @@ from trunkline.up import addresses, interrupt
 @with_settings("data")
 @click.option("--bootstrap", help="a Kafka of yours; without it, one is started here")
 @click.option("--redis-url", help="a Redis of yours; without it, one is started here")
-@click.option("--contacts", type=click.IntRange(2000), default=2400, show_default=True, help="contacts to offer")
-@click.option("--rate", type=click.FloatRange(1), default=40.0, show_default=True, help="contacts per second")
+@click.option("--contacts", type=click.IntRange(2000), default=2200, show_default=True, help="contacts to offer")
+@click.option("--rate", type=click.FloatRange(1), default=44.0, show_default=True, help="contacts per second")
 @click.option(
     "--report",
     "path",
@@ -54,7 +54,8 @@ def demo(
     """
     began = time.monotonic()
     configure_logging(settings.model_copy(update={"log_level": "WARNING"}))
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: it may have been ignored where this was started
+        signal.signal(number, interrupt)
     prefix = f"demo-{int(time.time())}." if bootstrap else ""
     folder = settings.data / "demo"
     if bootstrap is None:

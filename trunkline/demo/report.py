@@ -96,13 +96,15 @@ def failures(report: dict[str, Any]) -> list[str]:
         (report["closed"] == decided, f"{decided - report['closed']} decided contacts never closed"),
         (report["volume_rows_total"] == decided, f"volume rows add up to {report['volume_rows_total']}, not {decided}"),
         (report["volume_in_progress"] == 0, f"{report['volume_in_progress']} contacts are still in progress in WFM"),
-        (detect is not None and detect <= MOST_DETECT_SECONDS, f"the breaker opened after {detect} s"),
-        (react is not None and react <= MOST_REACT_SECONDS, f"WFM was told after {react} s"),
+        (detect is not None, "the breaker never opened"),
+        (detect is None or detect <= MOST_DETECT_SECONDS, f"the breaker opened after {detect} s"),
+        (react is not None, "WFM was never told"),
+        (react is None or react <= MOST_REACT_SECONDS, f"WFM was told after {react} s"),
         (
             outage["agents_required_after"] > outage["agents_required_before"],
             "WFM was not told of more people than before",
         ),
-        (path[-1:] == ["closed"], f"the breaker did not close again: {' -> '.join(path)}"),
+        (path[-1:] == ["closed"], f"the breaker did not close again: {' -> '.join(path) or 'it never moved'}"),
     ]
     return [sentence for holds, sentence in checks if not holds]
 

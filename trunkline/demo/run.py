@@ -21,7 +21,7 @@ from trunkline.demo.observe import Witness
 from trunkline.demo.view import View
 from trunkline.installation import Installation
 
-ENDPOINT = "billing-bot"
+ENDPOINT = "support-bot"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Script:
     `pace` shortens every handling, so that a contact lasts seconds: the loop's own times are real.
     """
 
-    contacts: int = 2400
-    rate_per_second: float = 40.0
-    pace: float = 0.03
+    contacts: int = 2200
+    rate_per_second: float = 44.0
+    pace: float = 0.02
     people_per_queue: int = 300
     break_at: float = 20.0
     heal_at: float = 31.0

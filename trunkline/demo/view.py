@@ -51,7 +51,7 @@ class _PlainView:
         print(sentence, flush=True)
 
     def show(self, witness: Witness, seconds: float) -> None:
-        if time.monotonic() < self._next:
+        if time.monotonic() < self._next or not witness.offered:
             return
         self._next = time.monotonic() + _PLAIN_EVERY_SECONDS
         breakers = " ".join(f"{name}={state}" for name, state in sorted(witness.breaker_states().items()))

@@ -1,0 +1,33 @@
+"""The command `trunkline` as a person starts it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+PATIENCE_SECONDS = 60.0
+ENV = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
+
+
+def trunkline(*arguments: str, given: str | bytes = "", **env: str) -> subprocess.CompletedProcess[str]:
+    data = given.encode() if isinstance(given, str) else given
+    done = subprocess.run(
+        [sys.executable, "-m", "trunkline", *arguments], input=data, capture_output=True, check=False,
+        timeout=PATIENCE_SECONDS, env={**ENV, **env},
+    )  # fmt: skip
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def together(commands: Sequence[Sequence[str]]) -> list[tuple[subprocess.CompletedProcess[str], float]]:
+    """Run commands side by side, for most of them wait; return how each ended and after how many seconds."""
+
+    def timed(command: Sequence[str]) -> tuple[subprocess.CompletedProcess[str], float]:
+        began = time.monotonic()
+        return trunkline(*command), time.monotonic() - began
+
+    with ThreadPoolExecutor(max(1, len(commands))) as threads:
+        return list(threads.map(timed, commands))

@@ -1,0 +1,210 @@
+"""What holds of every routing decision, whatever the world."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.decide.decision import Contact, decide, eligible_probes, offered_at
+from router.decide.world import world_of
+from runtime.snapshot import Snapshot
+from schemas.agents import Transition
+from schemas.codec import Codec
+from schemas.control import Endpoint, HumanQueue, Policy
+from schemas.fields import BreakerState, Disposition, Event, Pool
+from schemas.interactions import Classification, Decision, Load, Thresholds
+from schemas.topics import POLICY, TRANSITIONS, Topic, endpoint_key
+from tests.offers import NOW, SECOND, breaker, offered, policy
+
+CODEC = Codec()
+AUTONOMY = {Pool.HUMAN_EXCLUSIVE: 0, Pool.AI_ASSISTED: 1, Pool.AI_CONTAINED: 2}
+ENDPOINTS, INTENTS = ("nova", "vega", "lyra"), ("balance", "card_lost", "loan")
+OUT = (BreakerState.OPEN, BreakerState.FORCED_OPEN)
+many = settings(max_examples=120, deadline=None)
+
+ControlRecord = tuple[Topic, str, Event]
+
+confidences = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.75, 0.92, 1.0]))
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    assisted, contained = sorted([draw(confidences), draw(confidences)])
+    return policy(
+        revision=draw(st.integers(0, 9)),
+        thresholds=Thresholds(contained=contained, assisted=assisted),
+        endpoints=tuple(
+            Endpoint(
+                endpoint=name, provider="north", version="1", intents=tuple(draw(st.sets(st.sampled_from(INTENTS))))
+            )
+            for name in draw(st.lists(st.sampled_from(ENDPOINTS), unique=True))
+        ),
+        queues=(HumanQueue(queue="retail", intents=tuple(draw(st.sets(st.sampled_from(INTENTS))))),),
+        human_only_intents=tuple(draw(st.sets(st.sampled_from(INTENTS), max_size=1))),
+    )
+
+
+@st.composite
+def transitions(draw: st.DrawFn) -> Transition:
+    return breaker(
+        draw(st.sampled_from(ENDPOINTS)),
+        draw(st.sampled_from(BreakerState)),
+        draw(st.integers(1, 9)),
+        probe_permits=tuple(draw(st.lists(st.integers(0, 2), max_size=4))),
+        probes_expire_at=NOW + SECOND,
+    )
+
+
+def as_control(event: Policy | Transition) -> ControlRecord:
+    if isinstance(event, Policy):
+        return POLICY, event.tenant, event
+    return TRANSITIONS, endpoint_key(event.tenant, event.endpoint), event
+
+
+histories = st.lists(st.one_of(policies(), transitions()).map(as_control), max_size=8)
+loads = st.builds(
+    Load,
+    store_down=st.booleans(),
+    probe_permits=st.dictionaries(st.sampled_from(ENDPOINTS), st.integers(-1, 2)),
+)
+
+
+@st.composite
+def contacts(draw: st.DrawFn) -> Contact:
+    found = Classification(
+        intent=draw(st.sampled_from([*INTENTS, "oos"])),
+        confidence=draw(confidences),
+        runner_up_gap=draw(st.floats(0, 1)),
+        model="m-1",
+    )
+    offer = offered(
+        f"c-{draw(st.integers(0, 10**6))}",
+        tenant=draw(st.sampled_from(["acme", "acme", "acme", "unheard"])),
+        occurred_at=draw(st.one_of(st.just(NOW), st.integers(0, 2 * NOW))),
+    )
+    return Contact(offer, draw(st.integers(0, 23)), draw(st.integers(0, 10**9)), found)
+
+
+def replayed(records: list[ControlRecord], epochs: dict[str, int] | None = None) -> Snapshot:
+    """The snapshot of control topics up to the epochs, or to their ends."""
+    snapshot, offsets = Snapshot(), {POLICY.name: -1, TRANSITIONS.name: -1}
+    for topic, key, event in records:
+        offsets[topic.name] += 1
+        if epochs is None or offsets[topic.name] <= epochs[topic.name]:
+            snapshot = snapshot.with_record(topic, key, event, offsets[topic.name])
+    return snapshot
+
+
+@many
+@given(records=histories, contact=contacts(), load=loads, one=confidences, other=confidences)
+def test_more_confidence_never_means_less_autonomy(
+    records: list[ControlRecord], contact: Contact, load: Load, one: float, other: float
+) -> None:
+    world = world_of(replayed(records))
+    lower, higher = (
+        decide(contact._replace(classification=_confident(contact, value)), world, load, NOW)
+        for value in sorted((one, other))
+    )
+    assert AUTONOMY[lower.pool] <= AUTONOMY[higher.pool]  # type: ignore[index]
+
+
+def _confident(contact: Contact, confidence: float) -> Classification:
+    return msgspec.structs.replace(contact.classification, confidence=confidence)
+
+
+@many
+@given(
+    records=histories,
+    contact=contacts(),
+    load=loads,
+    endpoint=st.sampled_from(ENDPOINTS),
+    state=st.sampled_from(OUT),
+)
+def test_an_endpoint_whose_breaker_opens_gets_nothing_and_the_others_lose_nothing(
+    records: list[ControlRecord], contact: Contact, load: Load, endpoint: str, state: BreakerState
+) -> None:
+    before = decide(contact, world_of(replayed(records)), load, NOW)
+    opened = [*records, as_control(breaker(endpoint, state, 10))]
+    after = decide(contact, world_of(replayed(opened)), load, NOW)
+    assert after.endpoint != endpoint
+    assert AUTONOMY[after.pool] <= AUTONOMY[before.pool] or before.endpoint == endpoint  # type: ignore[index]
+    if before.endpoint is None:
+        assert after.endpoint is None, "an outage gives no work to AI that it had not"
+
+
+@many
+@given(records=histories, later=histories, contact=contacts(), load=loads, ahead=st.integers(-10, 10**6))
+def test_a_decision_can_be_made_again_from_its_own_record(
+    records: list[ControlRecord], later: list[ControlRecord], contact: Contact, load: Load, ahead: int
+) -> None:
+    written = CODEC.encode(decide(contact, world_of(replayed(records)), load, NOW + ahead))
+    record: Any = CODEC.decode(written)
+
+    world = world_of(replayed([*records, *later], record.epochs))
+    found = Classification(
+        intent=record.intent, confidence=record.confidence, runner_up_gap=record.runner_up_gap, model=record.model
+    )
+    again = Contact(contact.offered, record.offered_partition, record.offered_offset, found)
+    assert CODEC.encode(decide(again, world, record.load, record.decided_at)) == written
+
+
+@many
+@given(records=histories, contact=contacts(), load=loads)
+def test_no_contact_is_dropped_and_every_record_can_be_explained(
+    records: list[ControlRecord], contact: Contact, load: Load
+) -> None:
+    decision = decide(contact, world_of(replayed(records)), load, NOW)
+    assert CODEC.decode(CODEC.encode(decision)) == decision
+    assert decision.disposition is Disposition.ROUTE
+    assert decision.queue
+    assert decision.reasons
+    assert (decision.endpoint is None) == (decision.pool is Pool.HUMAN_EXCLUSIVE) == (decision.supervision is None)
+    assert decision.offered_at == offered_at(contact.offered, NOW)
+
+
+@many
+@given(records=histories, contact=contacts(), load=loads)
+def test_ai_gets_only_what_policy_breaker_and_confidence_all_allow(
+    records: list[ControlRecord], contact: Contact, load: Load
+) -> None:
+    snapshot = replayed(records)
+    decision = decide(contact, world_of(snapshot), load, NOW)
+    if decision.endpoint is None:
+        return
+    standing: Policy = snapshot.of(POLICY)[decision.tenant]
+    latest = snapshot.of(TRANSITIONS).get(endpoint_key(decision.tenant, decision.endpoint))
+    state = latest.to_state if latest else BreakerState.CLOSED
+    assert decision.intent in next(e.intents for e in standing.endpoints if e.endpoint == decision.endpoint)
+    assert decision.intent not in standing.human_only_intents
+    assert decision.confidence >= standing.thresholds.assisted
+    assert decision.breaker_epoch == (latest.epoch if latest else 0)
+    assert state not in OUT
+    if state is BreakerState.HALF_OPEN:
+        assert load.probe_permits[decision.endpoint] > 0
+    if decision.pool is Pool.AI_CONTAINED:
+        assert state is BreakerState.CLOSED
+        assert decision.confidence >= standing.thresholds.contained
+
+
+@many
+@given(records=histories, contact=contacts())
+def test_probes_are_asked_for_only_of_agents_in_half_open(records: list[ControlRecord], contact: Contact) -> None:
+    snapshot = replayed(records)
+    breakers = snapshot.of(TRANSITIONS)
+    for agent in eligible_probes(contact, world_of(snapshot)):
+        latest = breakers[endpoint_key(contact.offered.tenant, agent.endpoint.endpoint)]
+        assert latest.to_state is BreakerState.HALF_OPEN
+        assert (agent.permits, agent.permits_expire_at) == (latest.probe_permits, latest.probes_expire_at)
+
+
+@pytest.mark.parametrize("moment", [NOW, NOW + 1])
+def test_the_moment_of_a_decision_is_an_input_and_no_clock_is_read(moment: int) -> None:
+    contact = Contact(offered(), 0, 0, Classification(intent="balance", confidence=1.0))
+    decisions: set[Decision | bytes] = {
+        CODEC.encode(decide(contact, world_of(replayed([as_control(policy())])), Load(), moment)) for _ in range(3)
+    }
+    assert len(decisions) == 1

@@ -1,0 +1,129 @@
+"""Probe permits: no partition ever spends more than its share of an epoch."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.decide.permits import PermitLedger
+from router.decide.world import Agent
+from schemas.control import Endpoint
+from schemas.fields import BreakerState
+from tests.offers import NOW, SECOND
+
+PARTITIONS = 3
+EXPIRY = NOW + 60 * SECOND
+
+
+def agent(permits: tuple[int, ...], epoch: int = 1, name: str = "nova") -> Agent:
+    endpoint = Endpoint(endpoint=name, provider="north", version="1", intents=("balance",))
+    return Agent(endpoint, BreakerState.HALF_OPEN, epoch, permits, EXPIRY)
+
+
+def spend_if_left(ledger: PermitLedger, probed: Agent, partition: int, now: int = NOW) -> bool:
+    """What the router does: a probe where a permit is left."""
+    if ledger.left("acme", probed, partition, now) <= 0:
+        return False
+    ledger.spend("acme", probed.endpoint.endpoint, probed.breaker_epoch, partition)
+    return True
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("probe"), st.integers(0, PARTITIONS - 1)),
+        st.tuples(st.just("committed"), st.just(0)),
+        st.tuples(st.just("begin"), st.just(0)),
+        st.tuples(st.just("next epoch"), st.just(0)),
+        st.tuples(st.just("dropped"), st.integers(0, PARTITIONS - 1)),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(permits=st.tuples(*[st.integers(0, 3)] * PARTITIONS), doings=steps)
+def test_no_partition_spends_more_than_its_permits_in_an_epoch(permits: tuple[int, ...], doings: list) -> None:
+    """Spent is what was committed. A batch that is begun anew was aborted: its probes were never sent."""
+    ledger, epoch = PermitLedger(), 1
+    committed: Counter[tuple[int, int]] = Counter()
+    pending: Counter[tuple[int, int]] = Counter()
+    for what, partition in doings:
+        if what == "probe":
+            place = (epoch, partition)
+            allowed = permits[partition] - committed[place] - pending[place]
+            assert ledger.left("acme", agent(permits, epoch), partition, NOW) == allowed
+            assert spend_if_left(ledger, agent(permits, epoch), partition) == (allowed > 0)
+            pending[place] += allowed > 0
+        elif what == "committed":
+            ledger.committed()
+            committed += pending
+            pending.clear()
+        elif what == "next epoch":
+            # The snapshot of a batch does not change within it.
+            ledger.begin()
+            pending.clear()
+            epoch += 1
+        else:
+            ledger.begin()
+            pending.clear()
+            if what == "dropped":
+                ledger.dropped(frozenset({partition}))
+                committed = Counter({p: n for p, n in committed.items() if p[1] != partition})
+        assert all(count <= permits[place[1]] for place, count in committed.items())
+
+
+def test_a_partition_spends_its_share_and_no_other_s() -> None:
+    ledger, probed = PermitLedger(), agent((2, 1, 0))
+    assert [spend_if_left(ledger, probed, 0) for _ in range(4)] == [True, True, False, False]
+    assert [spend_if_left(ledger, probed, 1) for _ in range(2)] == [True, False]
+    assert not spend_if_left(ledger, probed, 2)
+
+
+def test_a_partition_that_was_given_no_quantity_has_none() -> None:
+    assert PermitLedger().left("acme", agent((2, 1)), 5, NOW) == 0
+    assert PermitLedger().left("acme", agent(()), 0, NOW) == 0
+
+
+def test_permits_end_with_their_expiry() -> None:
+    ledger, probed = PermitLedger(), agent((2,))
+    assert ledger.left("acme", probed, 0, EXPIRY - 1) == 2
+    assert ledger.left("acme", probed, 0, EXPIRY) == 0
+
+
+def test_an_aborted_batch_gives_its_permits_back() -> None:
+    ledger, probed = PermitLedger(), agent((1,))
+    assert spend_if_left(ledger, probed, 0)
+    ledger.begin()
+    assert spend_if_left(ledger, probed, 0)
+    ledger.committed()
+    ledger.begin()
+    assert not spend_if_left(ledger, probed, 0)
+
+
+def test_a_new_epoch_has_permits_of_its_own() -> None:
+    ledger = PermitLedger()
+    assert spend_if_left(ledger, agent((1,), epoch=1), 0)
+    ledger.committed()
+    assert spend_if_left(ledger, agent((1,), epoch=2), 0)
+    ledger.committed()
+    assert not spend_if_left(ledger, agent((1,), epoch=2), 0)
+
+
+def test_endpoints_and_tenants_do_not_spend_each_other_s_permits() -> None:
+    ledger = PermitLedger()
+    spend_if_left(ledger, agent((1,), name="nova"), 0)
+    ledger.committed()
+    assert ledger.left("acme", agent((1,), name="vega"), 0, NOW) == 1
+    assert ledger.left("other", agent((1,), name="nova"), 0, NOW) == 1
+    assert ledger.left("acme", agent((1,), name="nova"), 0, NOW) == 0
+
+
+def test_a_partition_that_went_and_came_back_starts_anew_and_the_others_do_not() -> None:
+    ledger, probed = PermitLedger(), agent((1, 1))
+    spend_if_left(ledger, probed, 0)
+    spend_if_left(ledger, probed, 1)
+    ledger.committed()
+    ledger.dropped(frozenset({0}))
+    assert (ledger.left("acme", probed, 0, NOW), ledger.left("acme", probed, 1, NOW)) == (1, 0)
