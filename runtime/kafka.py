@@ -168,7 +168,8 @@ class Reader:
     def __init__(self, settings: Settings, topics: Sequence[str], *, start: Literal["beginning", "end"]) -> None:
         self._settings = settings
         self._consumer = Consumer({**consumer_config(settings), "group.id": f"{settings.prefix}reader"})
-        partitions = partitions_of(settings, topics)
+        # Asked by the consumer itself: one that is assigned a partition whose leader it does not know waits 500 ms.
+        partitions = partitions_of(settings, topics, asked=self._consumer)
         self._at_end = dict.fromkeys(partitions, False)
         offsets = last_stable_offsets(settings, list(partitions)) if start == "end" else {}
         self._consumer.assign([Partition(t, p, offsets.get((t, p), OFFSET_BEGINNING)) for t, p in partitions])
@@ -206,13 +207,16 @@ def _passing(error: KafkaError) -> bool:
     return bool(error.retriable()) or error.code() in codes
 
 
-def partitions_of(settings: Settings, topics: Sequence[str], timeout_seconds: float = 10.0) -> list[tuple[str, int]]:
+def partitions_of(
+    settings: Settings, topics: Sequence[str], timeout_seconds: float = 10.0, asked: Consumer | None = None
+) -> list[tuple[str, int]]:
     """Return (topic on the broker, partition) for every partition of the named registry topics.
 
     Raises KafkaUnavailableError where the broker does not answer or a topic is missing.
     """
+    client = asked or AdminClient(client_config(settings))
     try:
-        metadata = AdminClient(client_config(settings)).list_topics(timeout=timeout_seconds)
+        metadata = client.list_topics(timeout=timeout_seconds)
     except KafkaException as problem:
         raise KafkaUnavailableError(
             f"Kafka at {settings.bootstrap} does not answer: {problem.args[0].str()}. "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from runtime.errors import KafkaUnavailableError
 from runtime.kafka import wait_for_kafka
@@ -13,23 +14,34 @@ from schemas.codec import Codec
 
 log = logging.getLogger(__name__)
 
+_LOOK_SECONDS = 2.0
 _SAY_EVERY_SECONDS = 10.0
+
+
+def wait_for_broker(settings: Settings, process: Process) -> None:
+    """Wait for a broker for as long as it takes: a service that ended instead would only be started again.
+
+    Raises KafkaUnavailableError where the process is told to stop before.
+    """
+    say_at = time.monotonic()
+    while True:
+        try:
+            wait_for_kafka(settings, _LOOK_SECONDS)
+        except KafkaUnavailableError as problem:
+            if process.stopping.is_set():
+                raise
+            if time.monotonic() >= say_at:
+                say_at = time.monotonic() + _SAY_EVERY_SECONDS
+                log.warning("%s waits: %s", process.name, problem)
+        else:
+            return
 
 
 def service_codec(settings: Settings, process: Process) -> Codec:
     """Return a codec that knows this release's schemas and finds those that others publish.
 
-    Waits for a broker for as long as it takes: a service that ended instead would only be started again.
-    Raises KafkaUnavailableError where the process is told to stop before, or the topics are not there.
+    Waits for a broker first. Raises KafkaUnavailableError as `wait_for_broker`, or where topics are missing.
     """
-    while True:
-        try:
-            wait_for_kafka(settings, _SAY_EVERY_SECONDS)
-        except KafkaUnavailableError as problem:
-            if process.stopping.is_set():
-                raise
-            log.warning("%s waits: %s", process.name, problem)
-        else:
-            break
+    wait_for_broker(settings, process)
     publish(settings, process.name)
     return Codec(PublishedSchemas(settings).fetch)

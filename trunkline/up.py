@@ -26,8 +26,18 @@ def _slots(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 
 @click.command()
 @with_settings("prefix", "data")
-@click.option("--bootstrap", help="a Kafka of yours; without it, one is started here")
-@click.option("--redis-url", help="a Redis of yours; without it, one is started here")
+@click.option(
+    "--bootstrap",
+    envvar="TRUNKLINE_BOOTSTRAP",
+    show_envvar=True,
+    help="a Kafka of yours; without it, one is started here",
+)
+@click.option(
+    "--redis-url",
+    envvar="TRUNKLINE_REDIS_URL",
+    show_envvar=True,
+    help="a Redis of yours; without it, one is started here",
+)
 @click.option(
     "--slots", multiple=True, callback=_slots, metavar="SERVICE=N", help="processes of a service  [default: 1]"
 )

@@ -46,6 +46,7 @@ def contacts(first: int, count: int) -> list[Effect]:
     return out
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(240)
 def test_a_broker_that_is_gone_for_30_seconds_loses_and_doubles_nothing(
     tmp_path: Path, redis_url: str, capsys: pytest.CaptureFixture[str]

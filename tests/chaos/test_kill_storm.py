@@ -103,6 +103,7 @@ def _count_uncommitted(settings: Settings) -> int:
     return count
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(420)
 def test_a_storm_of_kills_under_load_loses_and_doubles_nothing(
     settings: Settings, capsys: pytest.CaptureFixture[str]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,12 +21,7 @@ def trunkline(*arguments: str, given: str | bytes = "", **env: str) -> subproces
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def together(commands: Sequence[Sequence[str]]) -> list[tuple[subprocess.CompletedProcess[str], float]]:
-    """Run commands side by side, for most of them wait; return how each ended and after how many seconds."""
-
-    def timed(command: Sequence[str]) -> tuple[subprocess.CompletedProcess[str], float]:
-        began = time.monotonic()
-        return trunkline(*command), time.monotonic() - began
-
+def together(commands: Sequence[Sequence[str]]) -> list[subprocess.CompletedProcess[str]]:
+    """Run commands side by side, for most of them wait."""
     with ThreadPoolExecutor(max(1, len(commands))) as threads:
-        return list(threads.map(timed, commands))
+        return list(threads.map(lambda command: trunkline(*command), commands))

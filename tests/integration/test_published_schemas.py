@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from runtime.kafka import Writer
-from runtime.schemas_topic import PublishedSchemas, publish, service_codec
+from runtime.schemas_topic import PublishedSchemas, publish
+from runtime.service import Process
 from runtime.settings import Settings
+from runtime.start import service_codec
 from schemas.avro_schema import avro_schema, fingerprint
 from schemas.codec import Codec
 from schemas.errors import DecodeError
@@ -54,7 +56,7 @@ def test_a_service_publishes_every_schema_under_its_fingerprint(settings: Settin
 
 def test_a_schema_published_before_the_start_is_found(settings: Settings) -> None:
     write(settings, fingerprint(NEWER).hex().encode(), json.dumps(NEWER).encode())
-    assert service_codec(settings, "sessions").decode(written_under(NEWER, TURN)) == TURN
+    assert service_codec(settings, Process("sessions")).decode(written_under(NEWER, TURN)) == TURN
 
 
 def test_a_schema_published_later_is_found(settings: Settings, published: PublishedSchemas) -> None:
