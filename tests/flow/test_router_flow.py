@@ -271,7 +271,7 @@ def test_two_routers_share_the_partitions_and_a_kill_of_one_loses_and_doubles_no
                 watch.until("300 decisions", lambda: len(watch.records) >= 600)
                 first.kill()
                 killed = time.monotonic()
-                watch.until("all decisions", lambda: decided(watch) >= set(names), 40)
+                watch.until("all decisions", lambda: lives(second) and decided(watch) >= set(names), 40)
                 took = time.monotonic() - killed
             finally:
                 stop.set()
@@ -285,6 +285,12 @@ def test_two_routers_share_the_partitions_and_a_kill_of_one_loses_and_doubles_no
     assert Counter(d.interaction_id for d in watch.of(INTERACTION_EVENTS)) == dict.fromkeys(names, 1)
     assert {d.disposition for d in watch.of(ROUTED)} == {Disposition.ROUTE}
     print(f"all decided {took:.1f} s after the kill of one of two routers")
+
+
+def lives(router: ServiceProcess) -> bool:
+    assert router.process is not None
+    assert router.process.poll() is None, router.tail()
+    return True
 
 
 def decided(watch: Watch) -> set[str]:
