@@ -5,10 +5,11 @@ visible together or not at all. What was learned about the client is kept here, 
 
 - Offsets come from the messages, never from position(): control markers take offsets too.
 - Rebalance callbacks run only inside poll() and consume(), so no transaction is open in them.
-  They only note what was gained and lost; records of a partition that was lost while its batch
-  was being collected are dropped, since its next owner reads them.
-- A partition that is kept over a cooperative rebalance may be delivered again from where it was
-  assigned (seen with confluent-kafka 2.12 and consume()): what was stepped before is dropped.
+  They only note what was gained and lost.
+- librdkafka 2.12 does not keep its place in a partition that is kept over a cooperative rebalance: it
+  goes on from where the partition was assigned, or one record too far (both seen; the latter is a
+  loss). So our own place counts: after a rebalance each kept partition is sought to the record after
+  the last that was committed, what was being collected of it is dropped, and so is what is older.
 - Abort does not rewind: every owned partition is sought to the batch's first offset.
 - A fenced producer or member, or a broker that does not answer, is the end of the process; its
   successor takes over in its slot.
@@ -114,7 +115,7 @@ class TransactionalLoop:
         self._options = options or LoopOptions()
         self._owned: set[int] = set()
         self._next: dict[int, int] = {}
-        self._lost_now: set[int] = set()
+        self._moved = False
         self._ends: set[int] = set()
         self._complaints = Complaints(service)
         self._consumer = Consumer(
@@ -180,13 +181,16 @@ class TransactionalLoop:
 
     def _collect(self, timeout_seconds: float) -> list[Record]:
         """Return a batch: what has come once the first record has; does not wait for more."""
-        self._lost_now.clear()
+        before, self._moved = frozenset(self._owned), False
         first = self._consumer.poll(timeout_seconds)
-        if first is None:
-            return []
-        more = self._consumer.consume(self._options.batch_records - 1, 0)
-        records = [to_record(m, self._settings) for m in (first, *more) if self._usable(m)]
-        return [r for r in records if r.partition not in self._lost_now and r.offset >= self._next.get(r.partition, 0)]
+        more = self._consumer.consume(self._options.batch_records - 1, 0) if first is not None else []
+        messages = [first, *more] if first is not None else []
+        records = [to_record(m, self._settings) for m in messages if self._usable(m)]
+        if self._moved:
+            kept = before & self._owned
+            self._take_place(kept)
+            records = [r for r in records if r.partition in self._owned - kept]
+        return [r for r in records if r.offset >= self._next.get(r.partition, 0)]
 
     def _usable(self, message: Message) -> bool:
         error = message.error()
@@ -235,6 +239,24 @@ class TransactionalLoop:
 
     # Where it reads on.
 
+    def _take_place(self, kept: frozenset[int]) -> None:
+        """Have the consumer go on, in partitions kept over a rebalance, after what was committed."""
+        for partition in kept:
+            place = Partition(self._settings.topic(self._inbox.name), partition)
+            if partition in self._next:
+                place.offset = self._next[partition]
+                self._consumer.seek(place)
+            else:  # nothing of it was committed here: it starts again as it started
+                self._consumer.incremental_unassign([place])
+                self._consumer.incremental_assign(self._starts([place]))
+
+    def _starts(self, partitions: list[Partition]) -> list[Partition]:
+        """Set where newly assigned partitions start: the committed offset, unless state is rebuilt."""
+        if self._options.from_beginning:
+            for partition in partitions:
+                partition.offset = OFFSET_BEGINNING
+        return partitions
+
     def _rewind(self, records: Sequence[Record]) -> None:
         firsts: dict[int, int] = {}
         for record in records:
@@ -251,10 +273,8 @@ class TransactionalLoop:
     # Rebalance callbacks: they note what changed, and never commit.
 
     def _assigned(self, consumer: Consumer, partitions: list[Partition]) -> None:
-        if self._options.from_beginning:
-            for partition in partitions:
-                partition.offset = OFFSET_BEGINNING
-        consumer.incremental_assign(partitions)
+        consumer.incremental_assign(self._starts(partitions))
+        self._moved = True
         self._owned |= {partition.partition for partition in partitions}
         self._tell_owned()
 
@@ -263,7 +283,7 @@ class TransactionalLoop:
         self._owned -= gone
         self._ends -= gone
         self._next = {partition: offset for partition, offset in self._next.items() if partition not in gone}
-        self._lost_now |= gone
+        self._moved = True
         self._step.dropped(gone)
         self._tell_owned()
 
