@@ -8,7 +8,7 @@ visible together or not at all. What was learned about the client is kept here, 
   They only note what was gained and lost.
 - librdkafka 2.12 does not keep its place in a partition that is kept over a cooperative rebalance: it
   goes on from where the partition was assigned, or one record too far (both seen; the latter is a
-  loss). So our own place counts: after a rebalance each kept partition is sought to the record after
+  loss). So our own place counts: after a rebalance each kept partition is assigned anew at the record after
   the last that was committed, what was being collected of it is dropped, and so is what is older.
 - Abort does not rewind: every owned partition is sought to the batch's first offset.
 - A fenced producer or member, or a broker that does not answer, is the end of the process; its
@@ -245,10 +245,10 @@ class TransactionalLoop:
             place = Partition(self._settings.topic(self._inbox.name), partition)
             if partition in self._next:
                 place.offset = self._next[partition]
-                self._consumer.seek(place)
             else:  # nothing of it was committed here: it starts again as it started
-                self._consumer.incremental_unassign([place])
-                self._consumer.incremental_assign(self._starts([place]))
+                self._starts([place])
+            self._consumer.incremental_unassign([place])
+            self._consumer.incremental_assign([place])
 
     def _starts(self, partitions: list[Partition]) -> list[Partition]:
         """Set where newly assigned partitions start: the committed offset, unless state is rebuilt."""

@@ -22,7 +22,7 @@ from runtime.supervisor import Supervisor
 SERVICES = ("router", "sessions", "clock", "health", "analytics", "staffing", "bridge")
 EMBEDDED_PARTITIONS = 4
 READY_SECONDS = 60.0
-KAFKA_SECONDS = 30.0
+KAFKA_SECONDS = 15.0
 
 
 class Installation:
