@@ -82,7 +82,7 @@ class Step(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoopOptions:
-    """How the loop batches. Defaults from measurements in `docs/performance.md`.
+    """How the loop batches and how long it may be silent; the time-outs are those of decision 0005.
 
     `from_beginning`: state is rebuilt from the inbox at each assignment; no offsets are kept.
     """
