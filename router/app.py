@@ -1,16 +1,18 @@
 """The router as a step of the transactional loop: a batch of offers in, decisions out.
 
-decode -> offer-once guard -> classify the batch -> decide each -> pack. The same offer read again
-(after an abort or a crash) finds itself in the guard and is decided again, not taken for a repeat.
+decode -> ask the offer-once guard -> classify the batch while it answers -> decide each -> pack. The
+same offer read again (after an abort or a crash) finds itself in the guard and is decided again, not
+taken for a repeat.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from router.classify.model import Classifier
-from router.decide.decision import Contact, decide, eligible_probes, offered_at, repeat
+from router.decide.decision import Contact, decide, eligible_probes, repeat
 from router.decide.permits import PermitLedger
 from router.decide.world import World, world_of
 from runtime.kafka import Record
@@ -30,15 +32,22 @@ GUARD_SECONDS = 24 * 60 * 60
 
 
 class Guard(Protocol):
-    """Remembers where each interaction was first offered; None while it cannot say."""
+    """Remembers where each interaction was first offered. In two halves: it works while we do."""
 
-    def first(self, keys: Sequence[str], values: Sequence[str]) -> list[str] | None:
-        """Return, for each key, the value that came first."""
+    def ask(self, keys: Sequence[str], values: Sequence[str]) -> None:
+        """Ask which of these keys had another value before; the others now have these."""
+
+    def others(self) -> dict[int, str] | None:
+        """Return index -> the value that came first, where it was another; None while it cannot say."""
 
 
 class _Offer(NamedTuple):
     record: Record
     offered: Offered
+
+
+_PLAIN_LOAD = Load()
+_STORE_DOWN = Load(store_down=True)
 
 
 class Router:
@@ -75,17 +84,21 @@ class Router:
         if not offers:
             return outputs
         world = self._world_at(batch.snapshot)
-        places = [f"{offer.record.partition}:{offer.record.offset}" for offer in offers]
-        firsts = self._guard.first([_guard_key(offer.offered) for offer in offers], places)
-        METRICS.guard_down.set(firsts is None)
-        for at, (offer, classification) in enumerate(zip(offers, self._classify(offers), strict=True)):
-            contact = Contact(offer.offered, offer.record.partition, offer.record.offset, classification)
-            if firsts is not None and firsts[at] != places[at]:
-                partition, _, offset = firsts[at].partition(":")
+        self._guard.ask([_guard_key(offer.offered) for offer in offers], [_place(offer.record) for offer in offers])
+        classifications = self._classify(offers)
+        others = self._guard.others()
+        METRICS.guard_down.set(others is None)
+        decisions: list[Decision] = []
+        for at, ((record, offered), classification) in enumerate(zip(offers, classifications, strict=True)):
+            contact = Contact(offered, record.partition, record.offset, classification)
+            if others and at in others:
+                partition, _, offset = others[at].partition(":")
                 decision = repeat(contact, world, (int(partition), int(offset)), batch.now)
             else:
-                decision = self._decide(contact, world, batch.now, store_down=firsts is None)
-            outputs += self._pack(contact, decision)
+                decision = self._decide(contact, world, batch.now, store_down=others is None)
+            decisions.append(decision)
+            outputs += self._pack(decision, classification)
+        _count(offers, decisions)
         return outputs
 
     def _decode(self, records: Sequence[Record]) -> tuple[list[_Offer], list[Packed]]:
@@ -109,41 +122,55 @@ class Router:
 
     def _world_at(self, snapshot: Snapshot) -> World:
         if snapshot is not self._seen:
-            self._world, self._seen = world_of(snapshot), snapshot
+            self._world, self._seen = world_of(snapshot, self._world), snapshot
         return self._world
 
     def _decide(self, contact: Contact, world: World, now: int, *, store_down: bool) -> Decision:
+        probes = eligible_probes(contact, world)
+        if not probes:
+            return decide(contact, world, _STORE_DOWN if store_down else _PLAIN_LOAD, now)
         tenant = contact.offered.tenant
         permits = {
-            agent.endpoint.endpoint: self._permits.left(tenant, agent, contact.partition, now)
-            for agent in eligible_probes(contact, world)
+            agent.endpoint.endpoint: self._permits.left(tenant, agent, contact.partition, now) for agent in probes
         }
         decision = decide(contact, world, Load(store_down=store_down, probe_permits=permits), now)
         if decision.endpoint is not None and decision.endpoint in permits:
             self._permits.spend(tenant, decision.endpoint, decision.breaker_epoch, contact.partition)
         return decision
 
-    def _pack(self, contact: Contact, decision: Decision) -> list[Packed]:
-        value = self._codec.encode(decision)
-        routed = self._envelope.pack_event(ROUTED, decision, value)
+    def _pack(self, decision: Decision, classification: Classification) -> list[Packed]:
+        key, value = decision.interaction_id.encode(), self._codec.encode(decision)
+        headers = self._envelope.headers(decision, decision.decision_id)
+        routed = Packed(ROUTED.name, key, value, headers)
         if decision.disposition is Disposition.REPEAT:
-            METRICS.decisions.labels("repeat").inc()
             return [routed]
-        METRICS.decisions.labels(str(decision.pool)).inc()
-        if offered_at(contact.offered, decision.decided_at) != contact.offered.occurred_at:
-            METRICS.times_corrected.inc()
         classified = Classified(
             interaction_id=decision.interaction_id,
             tenant=decision.tenant,
-            classification=contact.classification,
+            classification=classification,
             occurred_at=decision.decided_at,
         )
+        intent_headers = self._envelope.headers(classified, f"{decision.decision_id}-intent")
         return [
-            self._envelope.pack_event(CLASSIFIED, classified, self._codec.encode(classified)),
+            Packed(CLASSIFIED.name, key, self._codec.encode(classified), intent_headers),
             routed,
-            routed._replace(topic=INTERACTION_EVENTS.name),
+            Packed(INTERACTION_EVENTS.name, key, value, headers),
         ]
+
+
+def _count(offers: Sequence[_Offer], decisions: Sequence[Decision]) -> None:
+    for pool, count in Counter(decision.pool for decision in decisions).items():
+        METRICS.decisions.labels("repeat" if pool is None else str(pool)).inc(count)
+    corrected = sum(
+        decision.offered_at != offered.occurred_at and decision.pool is not None
+        for (_, offered), decision in zip(offers, decisions, strict=True)
+    )
+    METRICS.times_corrected.inc(corrected)
 
 
 def _guard_key(offered: Offered) -> str:
     return contact_key(offered.tenant, offered.interaction_id)
+
+
+def _place(record: Record) -> str:
+    return f"{record.partition}:{record.offset}"

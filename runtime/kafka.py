@@ -42,8 +42,7 @@ class Record(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
-    timestamp_ms: int
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def client_config(settings: Settings) -> dict[str, Any]:
@@ -93,7 +92,6 @@ def to_record(message: Message, settings: Settings) -> Record:
         message.key(),
         message.value(),
         tuple(message.headers() or ()),
-        message.timestamp()[1],
     )
 
 
@@ -110,9 +108,9 @@ class Writer:
         """Queue an event; raises EncodeError where it does not fit its schema or topic."""
         self.write_packed(self._envelope.pack(effect))
 
-    def write_bytes(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
+    def write_bytes(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
         """Queue bytes as they are, to a topic by its registry name."""
-        self.write_packed(Packed(topic, key, value, headers))
+        self.write_packed(Packed(topic, key, value, headers or []))
 
     def write_packed(self, packed: Packed) -> None:
         """Queue a packed record; waits where the local queue is full."""
@@ -122,7 +120,7 @@ class Writer:
                     self._settings.topic(packed.topic),
                     key=packed.key,
                     value=packed.value,
-                    headers=list(packed.headers),
+                    headers=packed.headers,
                     on_delivery=self._delivered,
                 )
             except BufferError:

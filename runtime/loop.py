@@ -1,11 +1,17 @@
-"""The transactional loop: consume a batch, step, produce, commit, all in one Kafka transaction.
+"""The loop: consume a batch, step, produce, commit, all in one Kafka transaction.
 
 One thread. A crash at any point loses and doubles nothing: outputs and input offsets become
-visible together or not at all. What was learned about the client is kept here, once:
+visible together or not at all. (Where `delivery` is at_least_once, a crash repeats what was written since
+the last commit.)
+
+A batch is what has come: a lone record when it is quiet, thousands under load. It is stepped in
+slices, and what a slice makes is on its way to the broker while the next is stepped.
+
+What was learned about the client is kept here, once:
 
 - Offsets come from the messages, never from position(): control markers take offsets too.
-- Rebalance callbacks run only inside poll() and consume(), so no transaction is open in them.
-  They only note what was gained and lost.
+- Rebalance callbacks run only inside poll() and consume(), so no transaction is open in them: a batch is
+  collected whole before its first slice is stepped. They only note what was gained and lost.
 - librdkafka 2.12 does not keep its place in a partition that is kept over a cooperative rebalance: it
   goes on from where the partition was assigned, or one record too far (both seen; the latter is a
   loss). So our own place counts: after a rebalance each kept partition is assigned anew at the record after
@@ -13,8 +19,9 @@ visible together or not at all. What was learned about the client is kept here, 
 - Abort does not rewind: every owned partition is sought to the batch's first offset.
 - A fenced producer or member, or a broker that does not answer, is the end of the process; its
   successor takes over in its slot.
-- A step that raises is repeated record by record, and the ones that raise go to the dead-letter
-  topic in the same transaction.
+- A slice whose step raises is repeated record by record, and the ones that raise go to the dead-letter
+  topic in the same transaction. Where it is not the first of its batch, the slices before it are
+  committed first, and it is read again.
 """
 
 from __future__ import annotations
@@ -22,7 +29,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
@@ -31,12 +39,12 @@ from confluent_kafka import TopicPartition as Partition
 from runtime import clock
 from runtime.control import ControlFollower
 from runtime.errors import FencedError
-from runtime.kafka import MAX_RECORD_BYTES, Record, consumer_config, to_record
+from runtime.kafka import MAX_RECORD_BYTES, Record, consumer_config
 from runtime.metrics import METRICS
-from runtime.service import Process
+from runtime.service import Process, settle_memory
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
-from runtime.transaction import Complaints, TransactionalWriter
+from runtime.transaction import PLAIN_CONSUMER, BatchWriter, Complaints, PlainWriter, TransactionalWriter
 from schemas.envelope import Packed, dead_letter
 from schemas.errors import RecordError
 from schemas.topics import Topic
@@ -46,6 +54,8 @@ log = logging.getLogger(__name__)
 
 class Batch(NamedTuple):
     """What a step gets: records of the inbox, in order per partition, and what it needs to judge them.
+
+    The records have no headers: no step reads them.
 
     `owned`: the input partitions of this process. `caught_up`: each was read to its end once.
     """
@@ -60,18 +70,18 @@ class Batch(NamedTuple):
 class Step(Protocol):
     """The work of a service: bytes in, bytes out, no broker in sight.
 
-    What a step remembers beyond a batch must change in `committed` only: a batch may be stepped
+    What a step remembers beyond a transaction must change in `committed` only: what was stepped may be stepped
     again after an abort, and record by record after a failure.
     """
 
     def begin(self) -> None:
-        """Forget what was stepped and not committed: a batch, or its repetition, begins."""
+        """Forget what was stepped and not committed: a transaction, or its repetition, begins."""
 
     def step(self, batch: Batch) -> list[Packed]:
-        """Return what the batch makes; raise where a record cannot be used."""
+        """Return what a slice of the transaction makes; raise where a record cannot be used."""
 
     def committed(self) -> None:
-        """Take note that the last batch stands."""
+        """Take note that everything stepped since `begin` stands."""
 
     def dropped(self, partitions: frozenset[int]) -> None:
         """Forget what belongs to input partitions that are no longer ours."""
@@ -84,10 +94,12 @@ class Step(Protocol):
 class LoopOptions:
     """How the loop batches and how long it may be silent; the time-outs are those of decision 0005.
 
+    `batch_records`: most records of one transaction. `slice_records`: most records of one step.
     `from_beginning`: state is rebuilt from the inbox at each assignment; no offsets are kept.
     """
 
-    batch_records: int = 500
+    batch_records: int = 4_000
+    slice_records: int = 500
     poll_seconds: float = 0.1
     transaction_timeout_ms: int = 10_000
     session_timeout_ms: int = 6_000
@@ -118,6 +130,7 @@ class TransactionalLoop:
         self._moved = False
         self._ends: set[int] = set()
         self._complaints = Complaints(service)
+        self._plain = settings.delivery == "at_least_once"
         self._consumer = Consumer(
             {
                 **consumer_config(settings),
@@ -126,12 +139,19 @@ class TransactionalLoop:
                 "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": self._options.session_timeout_ms,
                 "heartbeat.interval.ms": 2_000,
+                **(PLAIN_CONSUMER if self._plain else {}),
             }
         )
-        self._writer = TransactionalWriter(
-            settings,
-            service,
-            timeout_ms=self._options.transaction_timeout_ms,
+        self._writer = self._make_writer()
+
+    def _make_writer(self) -> BatchWriter:
+        timeout_ms = self._options.transaction_timeout_ms
+        if self._plain:
+            return PlainWriter(self._settings, self._service, timeout_ms=timeout_ms)
+        return TransactionalWriter(
+            self._settings,
+            self._service,
+            timeout_ms=timeout_ms,
             most_aborts_in_a_row=self._options.most_aborts_in_a_row,
             complaints=self._complaints,
         )
@@ -150,6 +170,7 @@ class TransactionalLoop:
                 on_revoke=self._revoked,
                 on_lost=self._revoked,
             )
+            settle_memory()
             while not process.stopping.is_set():
                 process.beat()
                 self._turn(process)
@@ -170,14 +191,38 @@ class TransactionalLoop:
             return
         started = time.perf_counter()
         batch = Batch(records, snapshot, clock.now(snapshot), frozenset(self._owned), self._owned <= self._ends)
-        outputs = self._outputs(batch)
-        offsets = [] if self._options.from_beginning else self._next_offsets(records)
-        if not self._writer.write(outputs, offsets, self._consumer.consumer_group_metadata):
+        done, produced = self._step_slices(batch)
+        places = {record.partition: record.offset + 1 for record in done or ()}
+        if done is None or not self._writer.commit(self._offsets(places), self._consumer):
             self._rewind(records)
             return
-        self._next |= {record.partition: record.offset + 1 for record in records}
+        if len(done) < len(records):
+            self._rewind(records[len(done) :])
+        self._next |= places
         self._step.committed()
-        self._count(batch, outputs, time.perf_counter() - started)
+        self._count(len(done), produced, time.perf_counter() - started)
+
+    def _step_slices(self, batch: Batch) -> tuple[Sequence[Record] | None, Counter[str]]:
+        """Step a batch and queue what it makes; return the records that are done, and outputs by topic.
+
+        None are returned where the writer wants the batch to be read again.
+        """
+        size = self._options.slice_records
+        produced: Counter[str] = Counter()
+        self._step.begin()
+        for start in range(0, max(1, len(batch.records)), size):
+            part = batch._replace(records=batch.records[start : start + size])
+            try:
+                outputs = self._stepped(part)
+            except Exception:
+                if start > 0:
+                    return batch.records[:start], produced
+                log.exception("%s: a batch failed; its records are tried one by one", self._service)
+                outputs = self._one_by_one(part)
+            if not self._writer.queue(outputs):
+                return None, produced
+            produced.update([packed.topic for packed in outputs])
+        return batch.records, produced
 
     def _collect(self, timeout_seconds: float) -> list[Record]:
         """Return a batch: what has come once the first record has; does not wait for more."""
@@ -185,17 +230,21 @@ class TransactionalLoop:
         first = self._consumer.poll(timeout_seconds)
         more = self._consumer.consume(self._options.batch_records - 1, 0) if first is not None else []
         messages = [first, *more] if first is not None else []
-        records = [to_record(m, self._settings) for m in messages if self._usable(m)]
+        name = self._inbox.name
+        records = [
+            Record(name, message.partition(), message.offset(), message.key(), message.value())
+            for message in messages
+            if message.error() is None or self._reported(message)
+        ]
         if self._moved:
             kept = before & self._owned
             self._take_place(kept)
             records = [r for r in records if r.partition in self._owned - kept]
         return [r for r in records if r.offset >= self._next.get(r.partition, 0)]
 
-    def _usable(self, message: Message) -> bool:
+    def _reported(self, message: Message) -> bool:
+        """Return False: the message is a report of the client's, which is taken note of."""
         error = message.error()
-        if error is None:
-            return True
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's public codes bear it
             self._ends.add(message.partition())
         elif error.fatal() or error.code() == KafkaError.FENCED_INSTANCE_ID:
@@ -208,32 +257,24 @@ class TransactionalLoop:
 
     # The step, with its failures turned into dead letters.
 
-    def _outputs(self, batch: Batch) -> list[Packed]:
-        self._step.begin()
-        try:
-            outputs = self._step.step(batch)
-            if all(_fits(packed) for packed in outputs):
-                return outputs
-        except Exception:
-            log.exception("%s: a batch failed; its records are tried one by one", self._service)
-        self._step.begin()
-        outputs = []
-        for record in batch.records:
-            outputs += self._outputs_of_one(batch._replace(records=[record]), record)
+    def _stepped(self, batch: Batch) -> list[Packed]:
+        outputs = self._step.step(batch)
+        for packed in outputs:
+            if packed.value is not None and len(packed.value) > MAX_RECORD_BYTES and not packed.topic.endswith(".dlq"):
+                raise RecordError(
+                    "too_large", f"it makes a record for {packed.topic} of more than {MAX_RECORD_BYTES} bytes"
+                )
         return outputs
+
+    def _one_by_one(self, batch: Batch) -> list[Packed]:
+        self._step.begin()
+        return [packed for record in batch.records for packed in self._outputs_of_one(batch, record)]
 
     def _outputs_of_one(self, batch: Batch, record: Record) -> list[Packed]:
         try:
-            outputs = self._step.step(batch)
-            too_large = next((packed for packed in outputs if not _fits(packed)), None)
-            if too_large is None:
-                return outputs
-            problem: Exception = RecordError(
-                "too_large", f"it makes a record for {too_large.topic} of more than {MAX_RECORD_BYTES} bytes"
-            )
-        except Exception as raised:  # noqa: BLE001 - whatever a record provokes, it must not block its partition
-            problem = raised
-        letter = dead_letter(*record[:5], stage=self._service, problem=problem)
+            return self._stepped(batch._replace(records=[record]))
+        except Exception as problem:  # noqa: BLE001 - whatever a record provokes, it must not block its partition
+            letter = dead_letter(*record[:5], stage=self._service, problem=problem)
         METRICS.dead_letters.labels(self._service, self._service, dict(letter.headers)["dlq_reason"].decode()).inc()
         return [letter]
 
@@ -265,10 +306,11 @@ class TransactionalLoop:
             if partition in self._owned:
                 self._consumer.seek(Partition(self._settings.topic(self._inbox.name), partition, offset))
 
-    def _next_offsets(self, records: Sequence[Record]) -> list[Partition]:
-        last = {record.partition: record.offset for record in records}
+    def _offsets(self, places: Mapping[int, int]) -> list[Partition]:
+        if self._options.from_beginning:
+            return []
         name = self._settings.topic(self._inbox.name)
-        return [Partition(name, partition, offset + 1) for partition, offset in last.items()]
+        return [Partition(name, partition, offset) for partition, offset in places.items()]
 
     # Rebalance callbacks: they note what changed, and never commit.
 
@@ -291,16 +333,9 @@ class TransactionalLoop:
         METRICS.partitions_owned.labels(self._service).set(len(self._owned))
         log.info("%s owns partitions %s of %s", self._service, sorted(self._owned), self._inbox.name)
 
-    def _count(self, batch: Batch, outputs: Sequence[Packed], seconds: float) -> None:
-        METRICS.records_consumed.labels(self._service).inc(len(batch.records))
-        METRICS.batch_records.labels(self._service).observe(len(batch.records))
+    def _count(self, consumed: int, produced: Mapping[str, int], seconds: float) -> None:
+        METRICS.records_consumed.labels(self._service).inc(consumed)
+        METRICS.batch_records.labels(self._service).observe(consumed)
         METRICS.batch_seconds.labels(self._service).observe(seconds)
-        counts: dict[str, int] = {}
-        for packed in outputs:
-            counts[packed.topic] = counts.get(packed.topic, 0) + 1
-        for topic, count in counts.items():
+        for topic, count in produced.items():
             METRICS.records_produced.labels(self._service, topic).inc(count)
-
-
-def _fits(packed: Packed) -> bool:
-    return packed.value is None or len(packed.value) <= MAX_RECORD_BYTES or packed.topic.endswith(".dlq")

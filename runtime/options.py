@@ -22,6 +22,11 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
         "--data", type=click.Path(path_type=Path), help=f"{Settings.model_fields['data'].description}"
     ),
     "host": click.option("--host", help=f"{Settings.model_fields['host'].description}"),
+    "delivery": click.option(
+        "--delivery",
+        type=click.Choice(["exactly_once", "at_least_once"]),
+        help=f"{Settings.model_fields['delivery'].description}",
+    ),
     "port": click.option("--port", type=click.IntRange(0, 65535), help=f"{Settings.model_fields['port'].description}"),
 }
 

@@ -24,7 +24,7 @@ from runtime.control import ControlFollower
 from runtime.kafka import MAX_RECORD_BYTES, Record, client_config, partitions_of, producer_config
 from runtime.metrics import METRICS
 from runtime.partitioner import partition_of
-from runtime.service import Process
+from runtime.service import Process, settle_memory
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
 from runtime.start import service_codec
@@ -96,7 +96,7 @@ class StatefulService:
         if not self._keeps_inbox:
             return []
         METRICS.forwarded.labels(self.name).inc()
-        return [Packed(self.inbox.name, own_key, record.value, (*record.headers, (_FORWARDED, b"1")))]
+        return [Packed(self.inbox.name, own_key, record.value, [*record.headers, (_FORWARDED, b"1")])]
 
     def _stepped(self, event: Event, state: KeyedState, snapshot: Snapshot) -> list[Packed]:
         overlay = Overlay(state)
@@ -141,6 +141,7 @@ def run_stateful(
     app = _application(settings, name, process)
     _wire(app, settings, service, control)
     process.ready_when(lambda: _is_assigned(settings, name))
+    settle_memory()
     app.run_until_told()
 
 
@@ -205,19 +206,19 @@ def _wire(app: quixstreams.Application, settings: Settings, service: StatefulSer
     outputs = _LazyTopics(app, settings, names)
     next_poll = 0.0
 
-    def apply(value: bytes | None, key: bytes | None, timestamp: int, headers: Any, state: Any) -> list[Packed]:
+    def apply(value: bytes | None, key: bytes | None, _timestamp: int, headers: Any, state: Any) -> list[Packed]:
         nonlocal next_poll
         if time.monotonic() >= next_poll:
             control.poll()
             next_poll = time.monotonic() + _CONTROL_POLL_SECONDS
         context = message_context()
         place = (service.inbox.name, context.partition, context.offset)
-        record = Record(*place, key, value, tuple(headers or ()), timestamp)
+        record = Record(*place, key, value, tuple(headers or ()))
         return service.handle(record, state, control.snapshot)
 
     frame = app.dataframe(inbox)
     frame = frame.apply(apply, stateful=True, expand=True, metadata=True)
-    frame = frame.set_headers(lambda packed, *_: list(packed.headers))
+    frame = frame.set_headers(lambda packed, *_: packed.headers)
     frame = frame.set_timestamp(lambda *_: time.time_ns() // 1_000_000)
     frame.to_topic(lambda packed, *_: outputs[packed.topic], key=lambda packed: packed.key)
 

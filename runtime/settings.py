@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,6 +23,12 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to serve them on")
     keyed_partitions: int = Field(24, ge=1, description="partitions of keyed topics at creation")
     replication: int = Field(-1, description="replication factor of topics at creation; -1 is the broker's own default")
+    delivery: Literal["exactly_once", "at_least_once"] = Field(
+        "exactly_once",
+        description="at_least_once gives up transactions for a shorter delay: after a crash, what the router decided "
+        "in its last 200 ms is decided and written once more (under the same decision id, but perhaps otherwise), "
+        "so whoever reads interactions.routed must drop repeats; sessions and volumes do",
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     def topic(self, name: str) -> str:

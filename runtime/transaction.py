@@ -1,11 +1,15 @@
-"""Outputs and input offsets written as one Kafka transaction: all of it becomes visible, or none.
+"""How a loop writes: exactly once, in Kafka transactions, or at least once, without them.
 
-What the broker can answer, and what follows. An error that asks for an abort aborts, and the caller
+`TransactionalWriter`: outputs and input offsets become visible together or not at all. What the broker
+can answer, and what follows. An error that asks for an abort aborts, and the caller
 reads its batch again. Anything else is the end of the process: a successor has fenced this producer, or
 no broker answered for as long as a transaction may take, and then the broker gives it up in any case.
 Calls are not repeated (librdkafka repeats what it can within a call, and a repeated
 send_offsets_to_transaction was seen to hang for ever after a time-out): the successor in the slot fences
 what was left, waits for a broker, and goes on from the offsets that were committed.
+
+`PlainWriter`: outputs are visible as soon as the broker has them, and offsets are committed after that. A
+crash in between repeats what was written since.
 """
 
 from __future__ import annotations
@@ -13,9 +17,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka import TopicPartition as Partition
 
 from runtime.errors import FencedError, KafkaUnavailableError
@@ -28,6 +33,8 @@ log = logging.getLogger(__name__)
 
 _INIT_SECONDS = 5.0
 _COMPLAIN_EVERY_SECONDS = 5.0
+PLAIN_CONSUMER = {"enable.auto.commit": True, "auto.commit.interval.ms": 200}
+"""What a consumer needs beside a PlainWriter. A crash repeats what was written in 200 ms, and the batch at hand."""
 _FENCED = (KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID)  # noqa: SLF001 - librdkafka's public codes bear it
 
 
@@ -45,6 +52,26 @@ class Complaints:
             log.warning("%s: %s", self._service, sentence)
 
 
+class BatchWriter(Protocol):
+    """Writes the outputs of batches and the offsets that go with them.
+
+    Every method but `begin_life` raises FencedError or KafkaUnavailableError when this process cannot go on;
+    the writer is of no use afterwards.
+    """
+
+    def begin_life(self, stopping: threading.Event) -> None:
+        """Wait for a broker, and end what a predecessor in this slot left open."""
+
+    def queue(self, outputs: Sequence[Packed]) -> bool:
+        """Send outputs on their way; return False where the batch must be read again."""
+
+    def commit(self, offsets: list[Partition], consumer: Consumer) -> bool:
+        """Make what was queued stand; return False where the batch must be read again.
+
+        offsets: the next to read, per input partition; empty where none are kept.
+        """
+
+
 class TransactionalWriter:
     """The transactional producer of one service in one slot. Its id is stable: a successor fences it."""
 
@@ -57,11 +84,14 @@ class TransactionalWriter:
         self._most_aborts_in_a_row = most_aborts_in_a_row
         self._aborts_in_a_row = 0
         self._complaints = complaints
+        self._open = False
+        self._topics = _TopicNames(settings)
         self._producer = Producer(
             {
                 **producer_config(settings),
                 "transactional.id": settings.service_id(service),
                 "transaction.timeout.ms": timeout_ms,
+                "delivery.report.only.error": True,  # a record that failed fails the commit
             }
         )
 
@@ -83,37 +113,35 @@ class TransactionalWriter:
             else:
                 return
 
-    def write(self, outputs: Sequence[Packed], offsets: list[Partition], member: Callable[[], object]) -> bool:
-        """Write outputs and offsets; return False where the transaction was aborted.
-
-        offsets: the next to read, per input partition; empty where none are kept. member: gives the
-        consumer's group metadata. Raises FencedError or KafkaUnavailableError, after which this writer
-        is of no use.
-        """
+    def queue(self, outputs: Sequence[Packed]) -> bool:
+        """Begin a transaction, where none is open, and add outputs to it."""
         try:
-            self._producer.begin_transaction()
-            for packed in outputs:
-                self._produce(packed)
+            if not self._open:
+                self._producer.begin_transaction()
+                self._open = True
+            _produce(self._producer, self._topics, outputs)
+        except KafkaException as problem:
+            self._abort(problem)
+            return False
+        return True
+
+    def commit(self, offsets: list[Partition], consumer: Consumer) -> bool:
+        """Commit the transaction, the offsets in it."""
+        try:
             if offsets:
-                self._producer.send_offsets_to_transaction(offsets, member(), self._call_seconds)
+                self._producer.send_offsets_to_transaction(
+                    offsets, consumer.consumer_group_metadata(), self._call_seconds
+                )
             self._producer.commit_transaction(self._call_seconds)
         except KafkaException as problem:
             self._abort(problem)
             return False
+        self._open = False
         self._aborts_in_a_row = 0
         return True
 
-    def _produce(self, packed: Packed) -> None:
-        topic = self._settings.topic(packed.topic)
-        while True:
-            try:
-                self._producer.produce(topic, key=packed.key, value=packed.value, headers=list(packed.headers))
-            except BufferError:
-                self._producer.poll(0.05)
-            else:
-                return
-
     def _abort(self, problem: KafkaException) -> None:
+        self._open = False
         error: KafkaError = problem.args[0]
         METRICS.transactions_aborted.labels(self._service, error.name()).inc()
         if not error.txn_requires_abort() or error.code() in _FENCED:
@@ -139,3 +167,80 @@ class TransactionalWriter:
             f"{self._service}: Kafka at {self._settings.bootstrap} did not finish a transaction: {error.str()}. "
             "This process ends; its successor continues where it left, once a broker answers."
         )
+
+
+class PlainWriter:
+    """An idempotent producer without transactions: at least once.
+
+    The consumer must be configured with PLAIN_CONSUMER: it commits, in the background, what it is told to store.
+    """
+
+    def __init__(self, settings: Settings, service: str, *, timeout_ms: int) -> None:
+        self._settings = settings
+        self._service = service
+        self._call_seconds = timeout_ms / 1000
+        self._topics = _TopicNames(settings)
+        self._failure: KafkaError | None = None
+        self._producer = Producer(
+            {
+                **producer_config(settings),
+                "message.timeout.ms": timeout_ms,
+                "delivery.report.only.error": True,
+                "on_delivery": self._delivered,
+            }
+        )
+
+    def begin_life(self, stopping: threading.Event) -> None:
+        """Do nothing: nobody is fenced, and the first batch waits for its broker."""
+
+    def queue(self, outputs: Sequence[Packed]) -> bool:
+        """Send outputs; a record that is refused at once ends this process, as one that fails later does."""
+        try:
+            _produce(self._producer, self._topics, outputs)
+        except KafkaException as problem:
+            raise self._the_end(problem.args[0].str()) from problem
+        return True
+
+    def commit(self, offsets: list[Partition], consumer: Consumer) -> bool:
+        """Wait until the broker has every output, then let the consumer commit the offsets."""
+        left = self._producer.flush(self._call_seconds)
+        if self._failure is not None:
+            raise self._the_end(self._failure.str())
+        if left:
+            raise self._the_end(f"{left} records were not taken within {self._call_seconds:g} s")
+        if offsets:
+            consumer.store_offsets(offsets=offsets)
+        return True
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        if error is not None and self._failure is None:
+            self._failure = error
+
+    def _the_end(self, what: str) -> KafkaUnavailableError:
+        return KafkaUnavailableError(
+            f"{self._service}: Kafka at {self._settings.bootstrap} did not take a batch: {what}. This process ends; "
+            "its successor repeats the batch, once a broker answers."
+        )
+
+
+class _TopicNames(dict[str, str]):
+    """Topics' names on the broker, by their registry names, each put together once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __missing__(self, name: str) -> str:
+        self[name] = self._settings.topic(name)
+        return self[name]
+
+
+def _produce(producer: Producer, topics: Mapping[str, str], outputs: Sequence[Packed]) -> None:
+    produce = producer.produce
+    for topic, key, value, headers in outputs:
+        while True:
+            try:
+                produce(topics[topic], value, key, headers=headers)
+            except BufferError:  # the local queue is full
+                producer.poll(0.05)
+            else:
+                break

@@ -1,13 +1,13 @@
 """What goes on the wire around an event: key, value and CloudEvents 1.0 headers.
 
 CloudEvents over Kafka in binary mode: attributes in headers `ce_*`. `ce_id` is a digest of the
-value, so the same event written twice has the same id.
+value, or an id that a service makes of what the event is about: the same event written twice has
+the same id.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -17,9 +17,10 @@ from schemas.codec import Codec
 from schemas.errors import EncodeError, RecordError
 from schemas.events import EVENT_TYPES
 from schemas.fields import Event
-from schemas.topics import BY_NAME, Effect, Topic
+from schemas.topics import BY_NAME, Effect
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = list[tuple[str, bytes]]
+"""A list, because Kafka's client takes no other sequence. Records may share one: it is never changed."""
 
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME_FIELDS = ("occurred_at", "decided_at", "closed_at", "updated_at", "due_at", "now", "real_origin")
@@ -33,7 +34,7 @@ class Packed(NamedTuple):
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: Headers = ()
+    headers: Headers = []
 
 
 def iso_time(micros: int) -> str:
@@ -55,6 +56,9 @@ class Envelope:
         self._kinds = {
             kind: (("ce_type", f"io.trunkline.{kind.__name__}".encode()), _time_field(kind)) for kind in EVENT_TYPES
         }
+        # The events of a batch mostly bear the same instant.
+        self._instant = 0
+        self._time = ("ce_time", iso_time(0).encode())
 
     def pack(self, effect: Effect) -> Packed:
         """Return the record of an effect; a tombstone where it has no event.
@@ -64,23 +68,21 @@ class Envelope:
         topic, event, key = effect
         if event is None:
             return Packed(topic.name, key.encode(), None)
-        return self.pack_event(topic, event, self._codec.encode(event))
-
-    def pack_event(self, topic: Topic, event: Event, value: bytes) -> Packed:
-        """Return the record of an event that is encoded already."""
         kind = type(event)
         if kind not in topic.types:
             raise EncodeError("wrong_topic", f"{kind.__name__} does not belong on {topic.name}")
-        ce_type, time_field = self._kinds[kind]
-        headers = (
-            _SPEC_VERSION,
-            ("ce_id", hashlib.blake2b(value, digest_size=16).hexdigest().encode()),
-            ce_type,
-            self._source,
-            ("ce_time", iso_time(getattr(event, time_field)).encode()),
-            _CONTENT_TYPE,
-        )
-        return Packed(topic.name, topic.key_of(event).encode(), value, headers)
+        value = self._codec.encode(event)
+        digest = hashlib.blake2b(value, digest_size=16).hexdigest()
+        return Packed(topic.name, topic.key_of(event).encode(), value, self.headers(event, digest))
+
+    def headers(self, event: Event, event_id: str) -> Headers:
+        """Return the CloudEvents attributes of an event under an id that no other event of this service has."""
+        ce_type, time_field = self._kinds[type(event)]
+        instant = getattr(event, time_field)
+        if instant != self._instant:
+            self._time = ("ce_time", iso_time(instant).encode())
+            self._instant = instant
+        return [_SPEC_VERSION, ("ce_id", event_id.encode()), ce_type, self._source, self._time, _CONTENT_TYPE]
 
 
 def dead_letter(
@@ -91,12 +93,12 @@ def dead_letter(
     Headers: dlq_topic, dlq_partition, dlq_offset, dlq_stage, dlq_reason, dlq_error.
     """
     reason = problem.reason if isinstance(problem, RecordError) else type(problem).__name__
-    headers = (
+    headers = [
         ("dlq_topic", topic.encode()),
         ("dlq_partition", str(partition).encode()),
         ("dlq_offset", str(offset).encode()),
         ("dlq_stage", stage.encode()),
         ("dlq_reason", reason.encode()),
         ("dlq_error", str(problem)[:2000].encode()),
-    )
+    ]
     return Packed(BY_NAME[topic].dead_letter_name, key, value, headers)

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import msgspec
 
 from router.classify.result import OUT_OF_SCOPE
-from router.decide.world import Agent, TenantWorld, World
-from schemas.fields import MICROS_PER_SECOND, BreakerState, Disposition, Pool, Supervision
+from router.decide.world import Agent, Route, TenantWorld, World
+from schemas.fields import MICROS_PER_SECOND, Disposition, Pool, Supervision
 from schemas.interactions import Classification, Decision, Load, Offered, Reason, Thresholds
 
 DEFAULT_THRESHOLDS = Thresholds(contained=0.92, assisted=0.75)
@@ -52,11 +52,10 @@ def offered_at(offered: Offered, now: int) -> int:
     return offered.occurred_at if now - BEHIND_MICROS <= offered.occurred_at <= now + AHEAD_MICROS else now
 
 
-def eligible_probes(contact: Contact, world: World) -> list[Agent]:
+def eligible_probes(contact: Contact, world: World) -> tuple[Agent, ...]:
     """Return the agents in HALF_OPEN that this contact could probe: their permits are load."""
-    tenant = world.tenants.get(contact.offered.tenant)
-    agents = tenant.agents_of.get(contact.classification.intent, ()) if tenant else ()
-    return [agent for agent in agents if agent.state is BreakerState.HALF_OPEN]
+    tenant = world.tenant(contact.offered.tenant)
+    return tenant.route(contact.classification.intent).recovering if tenant else ()
 
 
 def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
@@ -64,17 +63,21 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
 
     load.probe_permits: endpoint -> permits left for the contact's partition, for those in HALF_OPEN.
     """
-    offered, classification = contact.offered, contact.classification
-    tenant = world.tenants.get(offered.tenant)
-    thresholds = tenant.policy.thresholds if tenant else DEFAULT_THRESHOLDS
-    choice = _choose(contact, tenant, load) if tenant else _people("no_policy", offered.tenant)
+    offered, partition, offset, classification = contact
+    tenant = world.tenant(offered.tenant)
+    if tenant is None:
+        thresholds, queue = DEFAULT_THRESHOLDS, FALLBACK_QUEUE
+        pool, agent, reasons = _people("no_policy", offered.tenant)
+    else:
+        route = tenant.route(classification.intent)
+        thresholds, queue = tenant.policy.thresholds, route.queue
+        pool, agent, reasons = _choose(contact, tenant, route, load)
     arrival = offered_at(offered, now)
-    reasons = choice.reasons
     if arrival != offered.occurred_at:
         reasons = (Reason(code="time_corrected", detail=str(offered.occurred_at)), *reasons)
-    endpoint = choice.agent.endpoint if choice.agent else None
+    endpoint = agent.endpoint if agent else None
     return Decision(
-        decision_id=decision_id(offered.interaction_id, contact.partition, contact.offset),
+        decision_id=decision_id(offered.interaction_id, partition, offset),
         interaction_id=offered.interaction_id,
         tenant=offered.tenant,
         channel=offered.channel,
@@ -84,20 +87,20 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
         confidence=classification.confidence,
         runner_up_gap=classification.runner_up_gap,
         model=classification.model,
-        pool=choice.pool,
-        supervision=_SUPERVISION.get(choice.pool),
+        pool=pool,
+        supervision=_SUPERVISION.get(pool),
         disposition=Disposition.ROUTE,
-        queue=tenant.queue(classification.intent) if tenant else FALLBACK_QUEUE,
+        queue=queue,
         endpoint=endpoint.endpoint if endpoint else None,
         endpoint_version=endpoint.version if endpoint else None,
         provider=endpoint.provider if endpoint else None,
-        breaker_epoch=choice.agent.breaker_epoch if choice.agent else 0,
+        breaker_epoch=agent.breaker_epoch if agent else 0,
         thresholds=thresholds,
         reasons=reasons,
-        epochs=dict(world.epochs),
+        epochs=world.epochs,
         load=load,
-        offered_partition=contact.partition,
-        offered_offset=contact.offset,
+        offered_partition=partition,
+        offered_offset=offset,
         offered_at=arrival,
         decided_at=now,
     )
@@ -125,47 +128,38 @@ def _people(code: str, detail: str = "") -> _Choice:
     return _Choice(Pool.HUMAN_EXCLUSIVE, None, (Reason(code=code, detail=detail),))
 
 
-def _choose(contact: Contact, tenant: TenantWorld, load: Load) -> _Choice:
+def _choose(contact: Contact, tenant: TenantWorld, route: Route, load: Load) -> _Choice:
     intent, confidence = contact.classification.intent, contact.classification.confidence
-    thresholds = tenant.policy.thresholds
-    if intent in tenant.human_only:
+    if route.human_only:
         return _people("human_only_intent", intent)
     if intent == OUT_OF_SCOPE:
         return _people("out_of_scope")
-    if confidence < thresholds.assisted:
-        return _people("confidence_below_assisted", f"{confidence:.4f} < {thresholds.assisted}")
-    agents = tenant.agents_of.get(intent, ())
-    if not agents:
+    if confidence < tenant.policy.thresholds.assisted:
+        return _people("confidence_below_assisted", f"{confidence:.4f} < {tenant.assisted_text}")
+    if not route.agents:
         return _people("no_endpoint_for_intent", intent)
-    return _among(contact, agents, thresholds, load.probe_permits)
+    return _among(contact, tenant, route, load.probe_permits)
 
 
-def _among(contact: Contact, agents: tuple[Agent, ...], thresholds: Thresholds, permits: Mapping[str, int]) -> _Choice:
+def _among(contact: Contact, tenant: TenantWorld, route: Route, permits: Mapping[str, int]) -> _Choice:
     """Choose among the agents of the intent by the state of their breakers.
 
     A probe comes first, or a recovering agent would wait for ever; a person watches it, as one
     watches a degraded agent.
     """
-    unwell = tuple(
-        Reason(code=f"breaker_{agent.state}", detail=agent.endpoint.endpoint)
-        for agent in agents
-        if agent.state is not BreakerState.CLOSED
-    )
-    recovering = (agent for agent in agents if agent.state is BreakerState.HALF_OPEN)
-    probe = next((agent for agent in recovering if permits.get(agent.endpoint.endpoint, 0) > 0), None)
-    if probe is not None:
-        return _Choice(Pool.AI_ASSISTED, probe, (*unwell, Reason(code="probe", detail=probe.endpoint.endpoint)))
-    well = [agent for agent in agents if agent.state is BreakerState.CLOSED]
-    degraded = [agent for agent in agents if agent.state is BreakerState.DEGRADED]
-    if not well and not degraded:
-        return _Choice(Pool.HUMAN_EXCLUSIVE, None, (*unwell, Reason(code="all_ai_unavailable")))
-    among = well or degraded
+    for agent in route.recovering:
+        if permits.get(agent.endpoint.endpoint, 0) > 0:
+            reason = Reason(code="probe", detail=agent.endpoint.endpoint)
+            return _Choice(Pool.AI_ASSISTED, agent, (*route.unwell, reason))
+    among = route.well or route.degraded
+    if not among:
+        return _Choice(Pool.HUMAN_EXCLUSIVE, None, (*route.unwell, Reason(code="all_ai_unavailable")))
     agent = among[zlib.crc32(contact.offered.interaction_id.encode()) % len(among)]
-    if not well:
-        return _Choice(Pool.AI_ASSISTED, agent, (*unwell, Reason(code="degraded_needs_watching")))
+    if not route.well:
+        return _Choice(Pool.AI_ASSISTED, agent, (*route.unwell, Reason(code="degraded_needs_watching")))
     confidence = contact.classification.confidence
-    if confidence >= thresholds.contained:
-        reason = Reason(code="confidence_contained", detail=f"{confidence:.4f} >= {thresholds.contained}")
-        return _Choice(Pool.AI_CONTAINED, agent, (*unwell, reason))
-    reason = Reason(code="confidence_assisted", detail=f"{confidence:.4f} >= {thresholds.assisted}")
-    return _Choice(Pool.AI_ASSISTED, agent, (*unwell, reason))
+    if confidence >= tenant.policy.thresholds.contained:
+        reason = Reason(code="confidence_contained", detail=f"{confidence:.4f} >= {tenant.contained_text}")
+        return _Choice(Pool.AI_CONTAINED, agent, (*route.unwell, reason))
+    reason = Reason(code="confidence_assisted", detail=f"{confidence:.4f} >= {tenant.assisted_text}")
+    return _Choice(Pool.AI_ASSISTED, agent, (*route.unwell, reason))

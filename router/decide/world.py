@@ -1,6 +1,8 @@
 """What a decision may look at, per tenant: the policy and the breakers, arranged for look-up.
 
-Built from a snapshot of the control topics, so a decision can be replayed from its epochs.
+Built from a snapshot of the control topics, so a decision can be replayed from its epochs. A tenant is
+arranged when it is first asked for, and kept from one snapshot to the next while nothing of its own changed:
+what one tenant does costs the others nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from runtime.snapshot import Snapshot
 from schemas.agents import Transition
 from schemas.control import Endpoint, Policy
 from schemas.fields import BreakerState
+from schemas.interactions import Reason
 from schemas.topics import CLOCK, POLICY, TRANSITIONS, endpoint_key
 
 FOLLOWED = (POLICY, TRANSITIONS, CLOCK)
@@ -29,48 +32,109 @@ class Agent:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Route:
+    """Where the contacts of one intent may go: the queue, and the agents by the state of their breakers.
+
+    `unwell` names, for the record, every agent whose breaker is not closed.
+    """
+
+    queue: str
+    human_only: bool
+    agents: tuple[Agent, ...]
+    well: tuple[Agent, ...]
+    degraded: tuple[Agent, ...]
+    recovering: tuple[Agent, ...]
+    unwell: tuple[Reason, ...]
+
+
 class TenantWorld:
     """One tenant's policy, by intent."""
 
-    policy: Policy
-    agents_of: Mapping[str, tuple[Agent, ...]]
-    queue_of: Mapping[str, str]
-    human_only: frozenset[str]
+    def __init__(self, policy: Policy, breakers: Mapping[str, Transition]) -> None:
+        self.policy = policy
+        self.contained_text = str(policy.thresholds.contained)
+        self.assisted_text = str(policy.thresholds.assisted)
+        self._breakers = {key: breakers.get(key) for key in _breaker_keys(policy)}
+        self._agents_of: dict[str, tuple[Agent, ...]] = {}
+        for endpoint in policy.endpoints:
+            agent = _agent(endpoint, breakers.get(endpoint_key(policy.tenant, endpoint.endpoint)))
+            for intent in endpoint.intents:
+                self._agents_of[intent] = (*self._agents_of.get(intent, ()), agent)
+        self._queue_of = {intent: queue.queue for queue in policy.queues for intent in queue.intents}
+        self._human_only = frozenset(policy.human_only_intents)
+        self._routes: dict[str, Route] = {}
 
-    def queue(self, intent: str) -> str:
-        """Return the human queue of an intent."""
-        return self.queue_of.get(intent, self.policy.default_queue)
+    def route(self, intent: str) -> Route:
+        """Return where contacts of an intent may go."""
+        route = self._routes.get(intent)
+        if route is None:
+            route = self._arranged(intent)
+            # Intents that came with the offers may be anything: only those of the policy are worth keeping.
+            if intent in self._agents_of or intent in self._queue_of or intent in self._human_only:
+                self._routes[intent] = route
+        return route
+
+    def stands(self, policy: Policy, breakers: Mapping[str, Transition]) -> bool:
+        """Return whether this is still what the policy and the breakers say."""
+        return policy is self.policy and all(breakers.get(key) is was for key, was in self._breakers.items())
+
+    def _arranged(self, intent: str) -> Route:
+        agents = self._agents_of.get(intent, ())
+        return Route(
+            queue=self._queue_of.get(intent, self.policy.default_queue),
+            human_only=intent in self._human_only,
+            agents=agents,
+            well=_in_state(agents, BreakerState.CLOSED),
+            degraded=_in_state(agents, BreakerState.DEGRADED),
+            recovering=_in_state(agents, BreakerState.HALF_OPEN),
+            unwell=tuple(
+                Reason(code=f"breaker_{agent.state}", detail=agent.endpoint.endpoint)
+                for agent in agents
+                if agent.state is not BreakerState.CLOSED
+            ),
+        )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class World:
-    """All tenants, and the epochs of the control topics that say so."""
+    """All tenants, and the epochs of the control topics that say so (topic -> offset; never changed)."""
 
-    tenants: Mapping[str, TenantWorld]
-    epochs: Mapping[str, int]
+    def __init__(self, snapshot: Snapshot, earlier: Mapping[str, TenantWorld]) -> None:
+        self.epochs = {topic.name: snapshot.epoch(topic) for topic in FOLLOWED}
+        self._policies: Mapping[str, Policy] = snapshot.of(POLICY)
+        self._breakers: Mapping[str, Transition] = snapshot.of(TRANSITIONS)
+        self._earlier = earlier
+        self._tenants: dict[str, TenantWorld] = {}
+
+    def tenant(self, name: str) -> TenantWorld | None:
+        """Return a tenant's world; None where it has no policy."""
+        known = self._tenants.get(name)
+        if known is not None:
+            return known
+        policy = self._policies.get(name)
+        if policy is None:
+            return None
+        earlier = self._earlier.get(name)
+        if earlier is None or not earlier.stands(policy, self._breakers):
+            earlier = TenantWorld(policy, self._breakers)
+        self._tenants[name] = earlier
+        return earlier
+
+    def arranged(self) -> dict[str, TenantWorld]:
+        """Return the tenants that were asked for, here or before: the next world may go on with them."""
+        return {**self._earlier, **self._tenants}
 
 
-def world_of(snapshot: Snapshot) -> World:
-    """Arrange a snapshot."""
-    breakers = snapshot.of(TRANSITIONS)
-    return World(
-        tenants={tenant: _tenant_world(policy, breakers) for tenant, policy in snapshot.of(POLICY).items()},
-        epochs={topic.name: snapshot.epoch(topic) for topic in FOLLOWED},
-    )
+def world_of(snapshot: Snapshot, previous: World | None = None) -> World:
+    """Arrange a snapshot; what `previous` has arranged and still stands is taken over."""
+    return World(snapshot, previous.arranged() if previous else {})
 
 
-def _tenant_world(policy: Policy, breakers: Mapping[str, Transition]) -> TenantWorld:
-    agents_of: dict[str, tuple[Agent, ...]] = {}
-    for endpoint in policy.endpoints:
-        agent = _agent(endpoint, breakers.get(endpoint_key(policy.tenant, endpoint.endpoint)))
-        for intent in endpoint.intents:
-            agents_of[intent] = (*agents_of.get(intent, ()), agent)
-    return TenantWorld(
-        policy=policy,
-        agents_of=agents_of,
-        queue_of={intent: queue.queue for queue in policy.queues for intent in queue.intents},
-        human_only=frozenset(policy.human_only_intents),
-    )
+def _breaker_keys(policy: Policy) -> list[str]:
+    return [endpoint_key(policy.tenant, endpoint.endpoint) for endpoint in policy.endpoints]
+
+
+def _in_state(agents: tuple[Agent, ...], state: BreakerState) -> tuple[Agent, ...]:
+    return tuple(agent for agent in agents if agent.state is state)
 
 
 def _agent(endpoint: Endpoint, breaker: Transition | None) -> Agent:

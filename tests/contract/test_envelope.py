@@ -86,7 +86,7 @@ def test_an_event_goes_to_no_topic_that_does_not_carry_it(effect: Effect, topic:
 
 def test_an_effect_without_an_event_is_a_tombstone_under_its_key() -> None:
     packed = ENVELOPE.pack(Effect(TIMERS, None, "c-1"))
-    assert packed == (TIMERS.name, b"c-1", None, ())
+    assert packed == (TIMERS.name, b"c-1", None, [])
     assert packed.key == ENVELOPE.pack(Effect(TIMERS, TimerSet(interaction_id="c-1", due_at=1))).key
 
 

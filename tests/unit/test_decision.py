@@ -192,8 +192,8 @@ def test_no_probe_is_sent_with_a_contact_that_ai_may_not_have(target: str) -> No
 def test_agents_of_the_intent_in_half_open_are_the_eligible_probes() -> None:
     both = world(recovering("nova"), breaker("vega", OPEN), recovering("lyra"))
     assert [agent.endpoint.endpoint for agent in eligible_probes(contact("balance"), both)] == ["nova"]
-    assert eligible_probes(contact("mortgage"), both) == []
-    assert eligible_probes(contact(tenant="unheard"), both) == []
+    assert eligible_probes(contact("mortgage"), both) == ()
+    assert eligible_probes(contact(tenant="unheard"), both) == ()
 
 
 def test_the_endpoints_of_an_intent_share_its_contacts() -> None:

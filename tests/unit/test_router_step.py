@@ -54,10 +54,12 @@ class MemoryGuard:
         self.seen: dict[str, str] = {}
         self.down = False
 
-    def first(self, keys: Sequence[str], values: Sequence[str]) -> list[str] | None:
-        if self.down:
-            return None
-        return [self.seen.setdefault(key, value) for key, value in zip(keys, values, strict=True)]
+    def ask(self, keys: Sequence[str], values: Sequence[str]) -> None:
+        firsts = [self.seen.setdefault(key, value) for key, value in zip(keys, values, strict=True)]
+        self.answer = {n: first for n, (first, value) in enumerate(zip(firsts, values, strict=True)) if first != value}
+
+    def others(self) -> dict[int, str] | None:
+        return None if self.down else self.answer
 
 
 class Bench:
@@ -91,7 +93,7 @@ def bench() -> Bench:
 def record(offer: Offered | bytes | None, offset: int, partition: int = 0) -> Record:
     value = CODEC.encode(offer) if isinstance(offer, Offered) else offer
     key = offer.interaction_id.encode() if isinstance(offer, Offered) else b"k"
-    return Record(OFFERED.name, partition, offset, key, value, (), 0)
+    return Record(OFFERED.name, partition, offset, key, value)
 
 
 def contact(name: str, text: str = "balance please", **changes: Any) -> Offered:

@@ -69,7 +69,7 @@ def record(
     headers: Headers = (),
     inbox: Topic = INTERACTION_EVENTS,
 ) -> Record:
-    return Record(inbox.name, *place, key, value, tuple(headers), 0)
+    return Record(inbox.name, *place, key, value, tuple(headers))
 
 
 def headers_of(packed: Packed) -> dict[str, bytes]:
