@@ -2,6 +2,7 @@
 
 SHELL := /bin/bash
 ARGS ?=
+SUITE ?= hotpath
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
@@ -41,15 +42,15 @@ format: install ## let ruff put the code in order
 soak: install   ## long chaos runs
 	@$(BIN)/pytest -m soak --timeout 3600 -s $(ARGS)
 
-bench: install  ## throughput of the router as it stands
-	@$(BIN)/python -m bench.router $(ARGS)
+bench: install  ## measure the hot path beside its peers (SUITE=hotpath|latency|scale|classifier, ARGS=--quick)
+	@$(BIN)/python -m bench $(SUITE) $(ARGS)
 
 schemas: install ## write schemas/avro and schemas/released.jsonl from the event types
 	@$(BIN)/python -m schemas.avro_schema
 	@$(BIN)/python -m schemas.released
 
 lock: install   ## pin the newest releases, with hashes
-	@$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --extra embedded --group dev --upgrade \
+	@$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --extra embedded --group dev --group bench --upgrade \
 		--quiet --output-file requirements.lock pyproject.toml
 
 clean:          ## remove what the targets made

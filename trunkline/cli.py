@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 
 import click
 
@@ -26,24 +27,38 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "staffing": ("processors.cli", "staffing", "Service: people required."),
     "bridge": ("wfm_bridge.cli", "bridge", "Service: live views over HTTP."),
 }
+_BENCH = ("bench.cli", "bench", "Measure Trunkline beside its limit and its peers.")
+"""Only in a checkout, where `bench` lies beside this package: what is installed does not bring it."""
+
+
+def _commands() -> dict[str, tuple[str, str, str]]:
+    return {**_COMMANDS, "bench": _BENCH} if _in_checkout() else _COMMANDS
+
+
+def _in_checkout() -> bool:
+    return (Path(__file__).parent.parent / "bench" / "cli.py").is_file()
 
 
 class _LazyGroup(click.Group):
     """Loads a command's module when it is called: `--help` stays quick."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(_commands())
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
+        if name == "bench" and not _in_checkout():
+            raise click.UsageError(
+                "the benchmarks are not part of the installed package: run 'make bench' in a checkout of the repository"
+            )
+        if name not in _commands():
             return None
-        module, attribute, _ = _COMMANDS[name]
+        module, attribute, _ = _commands()[name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, _, about) in _COMMANDS.items()])
+            formatter.write_dl([(name, about) for name, (_, _, about) in _commands().items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
