@@ -1,8 +1,9 @@
-"""Text to hashed n-gram counts, for a whole batch at once, in numpy alone.
+"""Text to words, and words to hashed n-grams, for a whole batch at once, in numpy alone.
 
 A text is normalised (NFKC, case folded, apostrophes dropped, digits made 0, all else that is no
 letter a space) and gives three kinds of features: words, pairs of neighbouring words, and n-grams
 of 3 to 5 characters within a word (its edges marked by a space), which survive typos and endings.
+All but the pairs depend on one word alone, so they need computing once per word, not per text.
 
 Every n-gram is a slice of one array of code points, so its hash is a difference of prefix sums of
 the polynomial sum(c[i] * BASE**i) mod 2**64, divided by BASE**start: no Python per n-gram.
@@ -10,9 +11,9 @@ the polynomial sum(c[i] * BASE**i) mod 2**64, divided by BASE**start: no Python 
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +21,15 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Words64 = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
 
 MAX_CHARACTERS = 2_000
 """Only the start of a text is read: some 350 words, so one long letter cannot hold up a batch."""
+MAX_WORDS = MAX_CHARACTERS // 2
+"""The most words in a text: each takes a letter and a space."""
 
-FEATURES_VERSION = 1
-"""Grows with every change that moves a bucket: a model is of use with its own version alone."""
+FEATURES_VERSION = 2
+"""Grows with every change that moves a bucket or a value: a model is of use with its own version alone."""
 
 KINDS = ("word", "word_pair", "character_gram")
 CHARACTER_GRAM_SIZES = (3, 4, 5)
@@ -34,10 +38,7 @@ BUCKET_BITS = 18
 BUCKETS = len(KINDS) << BUCKET_BITS
 
 _SPACE = ord(" ")
-_APOSTROPHES = re.compile("['\u2019\u02bc`]")
-_DIGITS = re.compile(r"\d")
-_NO_LETTERS = re.compile(r"[\W_]+")
-
+_APOSTROPHES = frozenset("'\u2019\u02bc`")
 _BASE = 0x9E3779B97F4A7C15
 """2**64 divided by the golden ratio, made odd: odd, so it has an inverse mod 2**64."""
 _INVERSE = pow(_BASE, -1, 1 << 64)
@@ -46,7 +47,7 @@ _MIX = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint6
 
 
 class Counts(NamedTuple):
-    """How often each feature occurs in each text; each (row, bucket) once, in ascending order.
+    """How many distinct words or pairs of each text have each feature; each (row, bucket) once, in ascending order.
 
     rows, buckets, counts: int64[m]; `rows` index the batch, `buckets` are below BUCKETS, and
     `buckets >> BUCKET_BITS` is the index of the kind in KINDS.
@@ -57,31 +58,141 @@ class Counts(NamedTuple):
     counts: Ints
 
 
-def normalise(text: str) -> str:
-    """Return the lower-case words of a text, each between single spaces; `" "` for none."""
+class WordFeatures(NamedTuple):
+    """The features of n words: the word itself and its character grams, each once, in ascending order.
+
+    hashes: uint64[n], of the whole word. counts: int64[n], features of each word. buckets:
+    int64[counts.sum()], word after word, below BUCKETS; `buckets >> BUCKET_BITS` indexes KINDS.
+    """
+
+    hashes: Words64
+    counts: Ints
+    buckets: Ints
+
+
+class Occurrences(NamedTuple):
+    """The distinct words of each text and its distinct pairs of neighbours, in the order of their first mention.
+
+    word_rows, words: int64[m], the text and the place of the word. pair_rows, pairs: int64[k], the text
+    and the bucket of the pair. Rows ascend.
+    """
+
+    word_rows: Ints
+    words: Ints
+    pair_rows: Ints
+    pairs: Ints
+
+
+class _Plain(dict[int, str | None]):
+    """What becomes of a case-folded code point, for str.translate: found out when it is first met."""
+
+    _MOST = 4_096
+    """Code points kept, some 0.5 MB: two dozen alphabets, or the common Chinese characters."""
+
+    def __missing__(self, point: int) -> str | None:
+        if len(self) >= self._MOST:
+            self.clear()
+        self[point] = plain = _plain(chr(point))
+        return plain
+
+
+def _plain(character: str) -> str | None:
+    if character in _APOSTROPHES:
+        return None
+    if character.isdecimal():
+        return "0"
+    return character if character.isalnum() else " "
+
+
+_PLAIN = _Plain()
+_LINE_END = "\n"
+_ASCII = bytes(ord(_plain(chr(point).lower()) or " ") for point in range(128)).ljust(256)
+_ASCII_LINES = _ASCII[: ord(_LINE_END)] + _LINE_END.encode() + _ASCII[ord(_LINE_END) + 1 :]
+_ASCII_DROPPED = "".join(sorted(_APOSTROPHES)).encode("ascii", "ignore")
+
+
+def words_of(texts: Sequence[str]) -> list[list[str]]:
+    """Return the normalised words of each text, at most MAX_WORDS; no word for a text without a letter or digit."""
+    # ASCII needs no NFKC and folds letter by letter: one look-up table for the whole batch.
+    lines = [text[:MAX_CHARACTERS].replace(_LINE_END, " ") if text.isascii() else "" for text in texts]
+    plain = _LINE_END.join(lines).encode().translate(_ASCII_LINES, _ASCII_DROPPED).decode()
+    words = [line.split() for line in plain.split(_LINE_END)] if lines else []
+    for at, text in enumerate(texts):
+        if not text.isascii():
+            words[at] = _words_beyond_ascii(text)
+    return words
+
+
+def _words_beyond_ascii(text: str) -> list[str]:
     folded = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).casefold()[:MAX_CHARACTERS]
-    bare = _DIGITS.sub("0", _APOSTROPHES.sub("", folded))
-    return f" {_NO_LETTERS.sub(' ', bare).strip()} " if bare else " "
+    return folded.translate(_PLAIN).split()
+
+
+def features_of(words: Sequence[str]) -> WordFeatures:
+    """Return the features of words that `words_of` gave."""
+    lines = [f" {word} " for word in words]
+    lengths = np.fromiter(map(len, lines), dtype=np.int64, count=len(lines))
+    points = np.frombuffer("".join(lines).encode("utf-32-le"), dtype="<u4").astype(np.int64)
+    ends = np.cumsum(lengths)
+    slices = _Slices(points)
+    hashes = slices.hashes(ends - lengths + 1, ends - 1)
+    word_of = np.repeat(np.arange(len(lines), dtype=np.int64), lengths)
+    keys = [_keys(np.arange(len(lines), dtype=np.int64), 0, hashes)]
+    keys += [_grams(points, word_of, slices, size) for size in CHARACTER_GRAM_SIZES]
+    found = np.sort(np.concatenate(keys))
+    found = found[np.diff(found, prepend=-1) > 0]  # each once, in a tenth of the time that np.unique takes
+    return WordFeatures(hashes, np.bincount(found // BUCKETS, minlength=len(lines)), found % BUCKETS)
+
+
+def occurrences(places: Ints, lengths: Ints, hashes: Words64) -> Occurrences:
+    """Return what n texts say, whatever they repeat: saying it again changes nothing.
+
+    places: int64[lengths.sum()], for each word its place in `hashes`, text after text; lengths: int64[n].
+    """
+    row_of = np.repeat(np.arange(lengths.size, dtype=np.int64), lengths)
+    # Each pair has a key of its own: 2**63 is enough for 10**6 texts of 10**6 different words.
+    keys = row_of * hashes.size + places
+    first = _first_times(keys)
+    neighbours = np.flatnonzero(row_of[1:] == row_of[:-1])
+    neighbours = neighbours[_first_times(keys[neighbours] * hashes.size + places[neighbours + 1])]
+    said = hashes[places]
+    pairs = _mixed(said[neighbours] * np.uint64(_BASE) + said[neighbours + 1])
+    return Occurrences(
+        word_rows=row_of[first],
+        words=places[first],
+        pair_rows=row_of[neighbours],
+        pairs=_keys(np.zeros(pairs.size, dtype=np.int64), 1, pairs),
+    )
 
 
 def count_features(texts: Sequence[str]) -> Counts:
-    """Return the features of a batch of any texts; a text without a letter or digit has none."""
-    lines = [normalise(text) for text in texts]
-    lengths = np.fromiter(map(len, lines), dtype=np.int64, count=len(lines))
-    points = np.frombuffer("".join(lines).encode("utf-32-le"), dtype="<u4").astype(np.int64)
-    if points.size == 0:
-        nothing = np.zeros(0, dtype=np.int64)
-        return Counts(nothing, nothing, nothing)
-    row_of = np.repeat(np.arange(len(lines), dtype=np.int64), lengths)
-    slices = _Slices(points)
-    starts, ends = _words(points)
-    keys = [
-        _keys(row_of[starts], 0, slices.hashes(starts, ends)),
-        _pairs(row_of[starts], slices.hashes(starts, ends)),
-        *(_grams(points, row_of, slices, size) for size in CHARACTER_GRAM_SIZES),
-    ]
-    found, counts = np.unique(np.concatenate(keys), return_counts=True)
+    """Return the features of any texts, for training; a classifier remembers words instead (`words.Memory`)."""
+    words = words_of(texts)
+    known = {word: place for place, word in enumerate(dict.fromkeys(chain.from_iterable(words)))}
+    lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
+    places = np.fromiter(map(known.__getitem__, chain.from_iterable(words)), dtype=np.int64, count=lengths.sum())
+    of_words = features_of(list(known))
+    said = occurrences(places, lengths, of_words.hashes)
+    each = of_words.counts[said.words]
+    starts = (np.cumsum(of_words.counts) - of_words.counts)[said.words]
+    within = np.arange(each.sum()) - np.repeat(np.cumsum(each) - each, each)
+    of_all = np.repeat(said.word_rows, each) * BUCKETS + of_words.buckets[np.repeat(starts, each) + within]
+    keys = np.concatenate((of_all, said.pair_rows * BUCKETS + said.pairs))
+    found, counts = np.unique(keys, return_counts=True)
     return Counts(found // BUCKETS, found % BUCKETS, counts.astype(np.int64))
+
+
+def _first_times(keys: Ints) -> Flags:
+    """Return which of the keys were not there before in the array."""
+    first = np.ones(keys.size, dtype=np.bool_)
+    ordered = np.sort(keys)
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
+    if again.size:
+        # Few words are there twice: only those are sorted with their places, which takes longer.
+        at = np.flatnonzero(again[np.minimum(np.searchsorted(again, keys), again.size - 1)] == keys)
+        at = at[np.argsort(keys[at], kind="stable")]
+        first[at[1:]] = keys[at[1:]] != keys[at[:-1]]
+    return first
 
 
 class _Slices:
@@ -110,27 +221,11 @@ def _mixed(values: Words64) -> Words64:
     return values ^ (values >> np.uint64(31))
 
 
-def _words(points: Ints) -> tuple[Ints, Ints]:
-    """Return where words start and end (exclusive); each text begins and ends with a space."""
-    letter = points != _SPACE
-    starts = np.flatnonzero(letter[1:] & ~letter[:-1]) + 1
-    ends = np.flatnonzero(letter[:-1] & ~letter[1:]) + 1
-    return starts, ends
-
-
-def _pairs(rows: Ints, words: Words64) -> Ints:
-    same_text = rows[1:] == rows[:-1]
-    pairs = _mixed(words[:-1] * np.uint64(_BASE) + words[1:])
-    return _keys(rows[1:][same_text], 1, pairs[same_text])
-
-
-def _grams(points: Ints, row_of: Ints, slices: _Slices, size: int) -> Ints:
+def _grams(points: Ints, word_of: Ints, slices: _Slices, size: int) -> Ints:
     starts = np.arange(max(points.size - size + 1, 0), dtype=np.int64)
-    spaces_before = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(points == _SPACE)))
-    # A space may only be the first or the last character, so no gram spans two words or two texts.
-    within = spaces_before[starts + size - 1] == spaces_before[starts + 1]
-    starts = starts[within]
-    return _keys(row_of[starts], 2, slices.hashes(starts, starts + size))
+    # Words are padded with a space on either side, and a gram lies within one padded word.
+    starts = starts[word_of[starts] == word_of[starts + size - 1]]
+    return _keys(word_of[starts], 2, slices.hashes(starts, starts + size))
 
 
 def _keys(rows: Ints, kind: int, hashes: Words64) -> Ints:

@@ -1,9 +1,4 @@
-"""The baseline: a softmax over a linear function of weighted, hashed n-grams.
-
-The value of a feature is (1 + ln count) * scale, scaled over the text to length 1; the scale of a
-bucket is its kind's weight times its inverse document frequency. Features that training did not
-see count for the length: a text with many of them has small logits, hence little confidence.
-"""
+"""The baseline: a softmax over a linear function of weighted, hashed n-grams (see `vocabulary`)."""
 
 from __future__ import annotations
 
@@ -15,31 +10,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
 
-from router.classify.features import BUCKET_BITS, BUCKETS, FEATURES_VERSION, Counts, count_features
+from router.classify.features import FEATURES_VERSION, Ints, words_of
 from router.classify.result import OUT_OF_SCOPE, Classifications
+from router.classify.vocabulary import Floats32, Floats64, Vocabulary, feature_matrix
+from router.classify.words import WordMemory
 
-Floats32 = npt.NDArray[np.float32]
-Floats64 = npt.NDArray[np.float64]
+__all__ = ["LinearClassifier", "LinearModel", "Vocabulary", "feature_matrix", "softmax"]
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The buckets that a corpus uses, and how much each feature weighs.
-
-    buckets: int32[m], ascending. scales: float32[m]. unseen_scales: float32 per kind.
-    """
-
-    buckets: npt.NDArray[np.int32]
-    scales: Floats32
-    unseen_scales: Floats32
-
-    def slots(self) -> npt.NDArray[np.int32]:
-        """Return int32[BUCKETS]: the place of each bucket in `buckets`, m for one not in it."""
-        slots = np.full(BUCKETS, self.buckets.size, dtype=np.int32)
-        slots[self.buckets] = np.arange(self.buckets.size, dtype=np.int32)
-        return slots
+_LEAST_LENGTH = float(np.finfo(np.float32).eps)
+"""In place of the length 0 of a text without words, whose sums are 0 too."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,20 +66,6 @@ class LinearModel:
         return digest.hexdigest()
 
 
-def feature_matrix(counts: Counts, texts: int, vocabulary: Vocabulary, slots: npt.NDArray[np.int32]) -> Any:
-    """Return the features of a batch as a scipy CSR matrix, float64[texts, m], rows of length <= 1."""
-    known_slots = slots[counts.buckets]
-    known = known_slots < vocabulary.buckets.size
-    scales = vocabulary.unseen_scales[counts.buckets >> BUCKET_BITS].astype(np.float64)
-    scales[known] = vocabulary.scales[known_slots[known]]
-    values = (1.0 + np.log(counts.counts)) * scales
-    lengths = np.sqrt(np.bincount(counts.rows, weights=values * values, minlength=texts))
-    starts = np.zeros(texts + 1, dtype=np.int64)
-    np.cumsum(np.bincount(counts.rows[known], minlength=texts), out=starts[1:])
-    unit = values[known] / lengths[counts.rows[known]]
-    return scipy.sparse.csr_matrix((unit, known_slots[known], starts), shape=(texts, vocabulary.buckets.size))
-
-
 def softmax(logits: Floats64) -> Floats64:
     """Return probabilities along the last axis."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -108,40 +74,50 @@ def softmax(logits: Floats64) -> Floats64:
 
 
 class LinearClassifier:
-    """Classifies with a LinearModel (a `router.classify.result.Classifier`)."""
+    """Classifies with a LinearModel (a `router.classify.result.Classifier`). For one thread.
+
+    A text has the same bits in its row whatever its batch, and whatever was classified before.
+    """
 
     def __init__(self, model: LinearModel) -> None:
         self.intents = model.intents
         self.version = f"{model.name}-{model.content_sha256()[:12]}"
-        self._vocabulary = model.vocabulary
-        self._slots = model.vocabulary.slots()
-        self._weights = model.weights.astype(np.float64) / model.temperature
-        self._bias = model.bias.astype(np.float64) / model.temperature
+        # Rows of weights are what is read, so they lie in one piece each; no copy where they do.
+        self._memory = WordMemory(model.vocabulary, np.ascontiguousarray(model.weights, dtype=np.float32))
+        self._temperature = model.temperature
+        self._bias = model.bias / np.float32(model.temperature)
         self._out_of_scope = model.intents.index(OUT_OF_SCOPE)
 
     def classify(self, texts: Sequence[str]) -> Classifications:
         """Return a row per text; one without a known feature is `oos` at 1 / intents, gap 0."""
-        probabilities = self.probabilities(texts)
+        logits, silent = self._logits(texts)
         every = np.arange(len(texts))
-        first = probabilities.argmax(axis=1)
-        # Equal shares all round come from a text that says nothing: that is out of scope.
-        first[probabilities.min(axis=1) == probabilities.max(axis=1)] = self._out_of_scope
-        confidence = probabilities[every, first]
-        rest = probabilities.copy()
-        rest[every, first] = -1.0
-        second = rest.argmax(axis=1)
+        first = logits.argmax(axis=1)
+        first[silent] = self._out_of_scope
+        # The power of the first is 1. Added up in float64, the total is at most the number of intents; converted
+        # beforehand, for a sum that converts as it goes may depend on where in the batch a row stands.
+        powers = np.exp(logits - logits[every, first, np.newaxis]).astype(np.float64)
+        total = powers.sum(axis=1)
+        logits[every, first] = -np.inf
+        second = logits.argmax(axis=1)
         return Classifications(
             intent=first.astype(np.int32),
-            confidence=confidence,
+            confidence=1.0 / total,
             runner_up=second.astype(np.int32),
-            runner_up_gap=confidence - probabilities[every, second],
+            runner_up_gap=(1.0 - powers[every, second]) / total,
             intents=self.intents,
             model=self.version,
         )
 
     def probabilities(self, texts: Sequence[str]) -> Floats64:
         """Return float64[n, intents], each row adding up to 1."""
-        features = feature_matrix(count_features(texts), len(texts), self._vocabulary, self._slots)
-        logits: Floats64 = features @ self._weights + self._bias
-        logits[np.diff(features.indptr) == 0] = 0.0
-        return softmax(logits)
+        return softmax(self._logits(texts)[0].astype(np.float64))
+
+    def _logits(self, texts: Sequence[str]) -> tuple[Floats32, Ints]:
+        """Return float32[n, intents], and of which texts nothing is known: there all are 0."""
+        logits, lengths = self._memory.sums(words_of(texts))
+        silent: Ints = np.flatnonzero(~logits.any(axis=1))
+        logits *= (1.0 / (np.maximum(lengths, _LEAST_LENGTH) * self._temperature)).astype(np.float32)[:, np.newaxis]
+        logits += self._bias
+        logits[silent] = 0.0
+        return logits, silent

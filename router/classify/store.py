@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from router.classify.errors import ModelError
 from router.classify.features import BUCKETS, FEATURES_VERSION, KINDS
-from router.classify.linear import LinearModel, Vocabulary
+from router.classify.linear import LinearModel
 from router.classify.result import OUT_OF_SCOPE
+from router.classify.vocabulary import Vocabulary
 
 FORMAT = "trunkline-linear-model-1"
 _REMEDY = "remove the file, so that the model is trained again, or put back the file that was saved"

@@ -6,7 +6,7 @@ import pytest
 
 from router.classify.corpus import Utterance, corpus_sha256, read_corpus
 from router.classify.errors import ModelError
-from router.classify.features import normalise
+from router.classify.features import words_of
 from router.classify.result import OUT_OF_SCOPE
 
 SIMULATOR_FILE = Path(__file__).parents[2] / "simulator" / "utterances.csv"
@@ -19,7 +19,7 @@ NEEDED = {
 
 
 def words(text: str) -> frozenset[str]:
-    return frozenset(normalise(text).split())
+    return frozenset(words_of([text])[0])
 
 
 def likeness(one: frozenset[str], other: frozenset[str]) -> float:
@@ -37,7 +37,8 @@ def test_the_seed_corpus_has_25_intents_of_20_utterances_and_a_good_many_out_of_
 
 @pytest.mark.parametrize("corpus", [read_corpus(), read_corpus(SIMULATOR_FILE)], ids=["seed", "simulator"])
 def test_no_utterance_of_a_corpus_is_there_twice(corpus):
-    assert [text for text, times in Counter(normalise(u.text) for u in corpus).items() if times > 1] == []
+    said = Counter(map(tuple, words_of([u.text for u in corpus])))
+    assert [words for words, times in said.items() if times > 1] == []
 
 
 def test_no_two_utterances_of_an_intent_come_from_one_template():

@@ -10,11 +10,13 @@ import pytest
 
 from router.classify.corpus import Utterance, read_corpus
 from router.classify.errors import ModelError
+from router.classify.features import MAX_CHARACTERS
 from router.classify.linear import LinearClassifier
 from router.classify.model import load_seed_model
 from router.classify.result import OUT_OF_SCOPE
 from router.classify.store import load_model, save_model
 from router.classify.train import FOLDS, train
+from router.classify.words import MOST_BYTES, MOST_CHARACTERS
 
 ROOT = Path(__file__).parents[2]
 CONTAINED, ASSISTED = 0.92, 0.75
@@ -87,6 +89,45 @@ def test_texts_out_of_the_ordinary_are_classified_like_any(classifier, text):
     assert 0.0 <= row.confidence <= 1.0
 
 
+def test_a_word_said_280_times_raises_confidence_no_further_than_said_twice(classifier):
+    once, twice, often = classifier.classify(["refund", "refund refund", "refund " * 280]).rows()
+    assert often == twice
+    assert often.confidence <= once.confidence + 0.05
+
+
+@pytest.mark.parametrize(("words", "letters"), [(1, 1_900), (8, 7), (300, 5)])
+def test_a_flood_of_new_words_fills_no_memory_and_changes_no_answer(tiny, words, letters):
+    classifier = LinearClassifier(tiny)
+    before = classifier.classify(["please pay my bill"]).rows()
+    alphabet = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz", dtype="S1")
+    rng = np.random.default_rng(words)
+    for _ in range(4):
+        drawn = rng.choice(alphabet, (500, words, letters))
+        classifier.classify([" ".join(word.tobytes().decode() for word in text) for text in drawn])
+        memory = classifier._memory
+        assert len(memory._places) <= memory._most_words
+        # Looked at before each piece of a batch, which has 500 texts of 2,000 characters at most.
+        assert sum(map(len, memory._places)) <= MOST_CHARACTERS + 500 * MAX_CHARACTERS
+    assert memory._sums.nbytes <= MOST_BYTES
+    assert classifier.classify(["please pay my bill"]).rows() == before
+
+
+def test_words_are_forgotten_when_learning_them_is_interrupted(tiny):
+    classifier, other = LinearClassifier(tiny), LinearClassifier(tiny)
+    memory = classifier._memory
+    hashes, memory._hashes = memory._hashes, None
+    with pytest.raises(TypeError):
+        classifier.classify(["please pay my bill"])
+    memory._hashes = hashes
+    assert classifier.classify(["please pay my bill"]).rows() == other.classify(["please pay my bill"]).rows()
+
+
+def test_weights_in_fortran_order_say_the_same(tiny):
+    other = dataclasses.replace(tiny, weights=np.asfortranarray(tiny.weights))
+    texts = [utterance.text for utterance in TINY]
+    assert LinearClassifier(other).classify(texts).rows() == LinearClassifier(tiny).classify(texts).rows()
+
+
 def test_case_apostrophes_and_digits_make_no_difference(classifier):
     rows = classifier.classify(
         ["Why's MY bill 45 pounds", "whys my bill 99 pounds", "Why\u2019s my bill, 12 POUNDS?"]
@@ -111,15 +152,16 @@ def test_the_same_corpus_gives_the_same_model(tiny):
     assert train([*TINY[:-1], Utterance("nice day", OUT_OF_SCOPE)], "tiny").content_sha256() != tiny.content_sha256()
 
 
-def test_a_restart_loads_the_cached_model_and_never_imports_scikit_learn(cache, classifier):
+def test_a_restart_loads_the_cached_model_and_never_imports_scipy_or_scikit_learn(cache, classifier):
     program = (
         "import sys; from pathlib import Path; from router.classify.model import load_seed_model\n"
-        "print(load_seed_model(Path(sys.argv[1])).version, 'sklearn' in sys.modules)"
+        "classifier = load_seed_model(Path(sys.argv[1])); classifier.classify(['refund please'])\n"
+        "print(classifier.version, 'sklearn' in sys.modules, 'scipy' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(cache)], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == [classifier.version, "False"]
+    assert done.stdout.split() == [classifier.version, "False", "False"]
 
 
 def test_another_process_with_another_hash_seed_trains_the_very_same_model(tmp_path, classifier):
