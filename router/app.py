@@ -154,7 +154,7 @@ class Router:
         return [
             Packed(CLASSIFIED.name, key, self._codec.encode(classified), intent_headers),
             routed,
-            Packed(INTERACTION_EVENTS.name, key, value, headers),
+            Packed(INTERACTION_EVENTS.name, key, value),
         ]
 
 

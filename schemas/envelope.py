@@ -2,7 +2,7 @@
 
 CloudEvents over Kafka in binary mode: attributes in headers `ce_*`. `ce_id` is a digest of the
 value, or an id that a service makes of what the event is about: the same event written twice has
-the same id.
+the same id. Records of inboxes carry none: they would cost more than the rest of the record's way.
 """
 
 from __future__ import annotations
@@ -72,8 +72,11 @@ class Envelope:
         if kind not in topic.types:
             raise EncodeError("wrong_topic", f"{kind.__name__} does not belong on {topic.name}")
         value = self._codec.encode(event)
+        packed = Packed(topic.name, topic.key_of(event).encode(), value)
+        if topic.inbox:
+            return packed
         digest = hashlib.blake2b(value, digest_size=16).hexdigest()
-        return Packed(topic.name, topic.key_of(event).encode(), value, self.headers(event, digest))
+        return packed._replace(headers=self.headers(event, digest))
 
     def headers(self, event: Event, event_id: str) -> Headers:
         """Return the CloudEvents attributes of an event under an id that no other event of this service has."""

@@ -32,6 +32,7 @@ class Topic:
 
     `dead_letters`: a record that its reader cannot use goes to `<name>.dlq`.
     `restricted`: holds customers' own words; give it an ACL of its own.
+    `inbox`: only services of ours read it, and none looks at headers: ours write none to it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Topic:
     retention_ms: int = 7 * DAY_MS
     dead_letters: bool = False
     restricted: bool = False
+    inbox: bool = False
 
     @property
     def dead_letter_name(self) -> str:
@@ -124,6 +126,7 @@ INTERACTION_EVENTS = Topic(
     "interactions.events", "inbox of sessions: decided, turn, completed, timer", "interaction_id", _interaction,
     (interactions.Decision, interactions.Turn, interactions.Completed, interactions.TimerDue),
     ("router", "AI platforms", "ACD", "clock", "sessions"), ("sessions",), dead_letters=True, restricted=True,
+    inbox=True,
 )  # fmt: skip
 CLOSED = Topic(
     "interactions.closed", "exactly one per contact: final handling and time components", "interaction_id",
@@ -131,12 +134,12 @@ CLOSED = Topic(
 )  # fmt: skip
 TIMERS = Topic(
     "timers", "when a session next wants waking", "interaction_id", _interaction, (interactions.TimerSet,),
-    ("sessions",), ("clock",), compacted=True,
+    ("sessions",), ("clock",), compacted=True, inbox=True,
 )  # fmt: skip
 AGENT_EVENTS = Topic(
     "agents.events", "inbox of the health monitor: outcome, tick, command", "tenant/provider", _provider,
     (agents.Outcome, agents.Tick, agents.BreakerCommand), ("sessions", "clock", "operators"),
-    ("health",), dead_letters=True,
+    ("health",), dead_letters=True, inbox=True,
 )  # fmt: skip
 TRANSITIONS = Topic(
     "breakers.transitions", "a breaker's change of state, with evidence", "tenant/endpoint", _endpoint,
@@ -150,7 +153,7 @@ BREAKER_STATE = Topic(
 WFM_EVENTS = Topic(
     "wfm.events", "inbox of analytics and staffing: delta, impact, tick", "tenant", _tenant,
     (wfm.VolumeDelta, wfm.Impact, agents.Tick), ("sessions", "health", "clock"), ("analytics", "staffing"),
-    dead_letters=True,
+    dead_letters=True, inbox=True,
 )  # fmt: skip
 VOLUME = Topic(
     "wfm.volume", "volumes by cell and 15-minute interval: upserts with a revision", "tenant and cell", _cell,

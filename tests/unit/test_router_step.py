@@ -130,7 +130,7 @@ def test_an_offer_becomes_its_classification_and_its_decision(bench: Bench) -> N
 def test_a_decision_goes_to_the_acd_and_to_sessions_with_the_same_bytes(bench: Bench) -> None:
     packed = bench.run(record(contact("c-1"), 0), record(contact("c-2", "complaint again"), 1))
     routed, inbox = on(packed, ROUTED.name), on(packed, INTERACTION_EVENTS.name)
-    assert [each[1:] for each in routed] == [each[1:] for each in inbox]
+    assert [each[1:3] for each in routed] == [each[1:3] for each in inbox]
     assert len(routed) == 2
 
 
@@ -317,8 +317,10 @@ def test_decisions_keep_the_order_of_the_batch(bench: Bench) -> None:
 
 
 def test_a_record_packed_by_the_router_carries_its_source(bench: Bench) -> None:
-    sources = {dict(packed.headers)["ce_source"] for packed in bench.run(record(contact("c-1"), 0))}
-    assert sources == {b"/trunkline/router"}
+    classified, routed, told = (dict(packed.headers) for packed in bench.run(record(contact("c-1"), 0)))
+    assert classified["ce_source"] == routed["ce_source"] == b"/trunkline/router"
+    assert classified["ce_id"] != routed["ce_id"]
+    assert told == {}, "an inbox takes no attributes"
 
 
 def test_an_offer_out_of_its_bounds_is_a_dead_letter(bench: Bench) -> None:

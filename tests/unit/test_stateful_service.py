@@ -85,7 +85,6 @@ def test_a_good_record_changes_the_state_and_makes_its_effects() -> None:
     (packed,) = handle(count_turns, state)
     assert state.entries == {"turns": 1}
     assert (packed.topic, packed.key) == (TIMERS.name, KEY)
-    assert headers_of(packed)["ce_source"] == b"/trunkline/sessions"
     assert isinstance(CODEC.decode(packed.value), TimerSet)
 
 
