@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 from bench.contacts import INTENTS, bench_model, offers, policies, write_contacts
 from runtime.admin import create_topics, topic_specs
 from runtime.embedded import EmbeddedKafka, EmbeddedRedis
+from runtime.embedded.kafka import LONG_RUN
 from runtime.errors import KafkaUnavailableError
 from runtime.kafka import Writer, client_config, producer_config
 from runtime.options import settings_of
@@ -54,7 +55,7 @@ class Stage:
         """Start both."""
         self.folder = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="trunkline-bench-")))
         self.redis = self._exits.enter_context(EmbeddedRedis(self.folder / "redis"))
-        kafka = EmbeddedKafka(self.folder / "kafka", heap_megabytes=_HEAP_MEGABYTES)
+        kafka = EmbeddedKafka(self.folder / "kafka", heap_megabytes=_HEAP_MEGABYTES, jvm_flags=LONG_RUN)
         self.kafka = self._exits.enter_context(kafka)
         return self
 
@@ -146,10 +147,10 @@ def preload(settings: Settings, contacts: Sequence[Packed]) -> None:
         }
     )
     names = {name: settings.topic(name) for name in {contact.topic for contact in contacts}}
-    for topic, key, value, headers in contacts:
+    for packed in contacts:
         while True:
             try:
-                producer.produce(names[topic], value, key, headers=headers)
+                producer.produce(names[packed.topic], packed.value, packed.key, headers=packed.headers)
             except BufferError:
                 producer.poll(0.05)
             else:

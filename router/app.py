@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from router.classify.model import Classifier
 from router.decide.decision import Contact, decide, eligible_probes, repeat
@@ -39,11 +39,6 @@ class Guard(Protocol):
 
     def others(self) -> dict[int, str] | None:
         """Return index -> the value that came first, where it was another; None while it cannot say."""
-
-
-class _Offer(NamedTuple):
-    record: Record
-    offered: Offered
 
 
 _PLAIN_LOAD = Load()
@@ -80,16 +75,17 @@ class Router:
 
     def step(self, batch: Batch) -> list[Packed]:
         """Return classified, routed and decided records of a batch, and its dead letters."""
-        offers, outputs = self._decode(batch.records)
+        records, offers, outputs = self._decode(batch.records)
         if not offers:
             return outputs
         world = self._world_at(batch.snapshot)
-        self._guard.ask([_guard_key(offer.offered) for offer in offers], [_place(offer.record) for offer in offers])
+        keys = [contact_key(offered.tenant, offered.interaction_id) for offered in offers]
+        self._guard.ask(keys, [f"{record.partition}:{record.offset}" for record in records])
         classifications = self._classify(offers)
         others = self._guard.others()
         METRICS.guard_down.set(others is None)
-        decisions: list[Decision] = []
-        for at, ((record, offered), classification) in enumerate(zip(offers, classifications, strict=True)):
+        decisions = []
+        for at, (record, offered, classification) in enumerate(zip(records, offers, classifications, strict=True)):
             contact = Contact(offered, record.partition, record.offset, classification)
             if others and at in others:
                 partition, _, offset = others[at].partition(":")
@@ -97,28 +93,33 @@ class Router:
             else:
                 decision = self._decide(contact, world, batch.now, store_down=others is None)
             decisions.append(decision)
-            outputs += self._pack(decision, classification)
+            self._pack(decision, classification, outputs)
         _count(offers, decisions)
         return outputs
 
-    def _decode(self, records: Sequence[Record]) -> tuple[list[_Offer], list[Packed]]:
-        offers, letters = [], []
+    def _decode(self, records: Sequence[Record]) -> tuple[list[Record], list[Offered], list[Packed]]:
+        """Return the records that are offers, the offers, and the dead letters of the others."""
+        good, offers, letters = [], [], []
         for record in records:
             try:
                 event = self._codec.decode(record.value, OFFERED.types)
             except DecodeError as problem:
                 METRICS.dead_letters.labels(SERVICE, "decode", problem.reason).inc()
-                letters.append(dead_letter(*record[:5], stage="decode", problem=problem))
+                letters.append(dead_letter(record, "decode", problem))
             else:
                 assert isinstance(event, Offered)  # noqa: S101 - the only type of the topic
-                offers.append(_Offer(record, event))
-        return offers, letters
+                offers.append(event)
+                good.append(record)
+        return good, offers, letters
 
-    def _classify(self, offers: Sequence[_Offer]) -> list[Classification]:
+    def _classify(self, offers: Sequence[Offered]) -> list[Classification]:
         """Return an intent for every offer: the one it brought, else the model's."""
-        texts = [offer.offered.text for offer in offers if offer.offered.classification is None]
-        made = iter(self._classifier.classify(texts).rows() if texts else ())
-        return [offer.offered.classification or next(made) for offer in offers]
+        texts = [offered.text for offered in offers if offered.classification is None]
+        made = self._classifier.classify(texts).rows() if texts else []
+        if len(made) == len(offers):
+            return made
+        rows = iter(made)
+        return [offered.classification or next(rows) for offered in offers]
 
     def _world_at(self, snapshot: Snapshot) -> World:
         if snapshot is not self._seen:
@@ -126,7 +127,7 @@ class Router:
         return self._world
 
     def _decide(self, contact: Contact, world: World, now: int, *, store_down: bool) -> Decision:
-        probes = eligible_probes(contact, world)
+        probes = eligible_probes(contact, world) if world.any_recovering else ()
         if not probes:
             return decide(contact, world, _STORE_DOWN if store_down else _PLAIN_LOAD, now)
         tenant = contact.offered.tenant
@@ -138,39 +139,32 @@ class Router:
             self._permits.spend(tenant, decision.endpoint, decision.breaker_epoch, contact.partition)
         return decision
 
-    def _pack(self, decision: Decision, classification: Classification) -> list[Packed]:
+    def _pack(self, decision: Decision, classification: Classification, outputs: list[Packed]) -> None:
         key, value = decision.interaction_id.encode(), self._codec.encode(decision)
-        headers = self._envelope.headers(decision, decision.decision_id)
-        routed = Packed(ROUTED.name, key, value, headers)
+        routed = Packed(ROUTED.name, key, value, self._envelope.headers(decision, decision.decision_id))
         if decision.disposition is Disposition.REPEAT:
-            return [routed]
+            outputs.append(routed)
+            return
         classified = Classified(
             interaction_id=decision.interaction_id,
             tenant=decision.tenant,
             classification=classification,
             occurred_at=decision.decided_at,
         )
-        intent_headers = self._envelope.headers(classified, f"{decision.decision_id}-intent")
-        return [
-            Packed(CLASSIFIED.name, key, self._codec.encode(classified), intent_headers),
+        headers = self._envelope.headers(classified, f"{decision.decision_id}-intent")
+        outputs += (
+            Packed(CLASSIFIED.name, key, self._codec.encode(classified), headers),
             routed,
             Packed(INTERACTION_EVENTS.name, key, value),
-        ]
+        )
 
 
-def _count(offers: Sequence[_Offer], decisions: Sequence[Decision]) -> None:
-    for pool, count in Counter(decision.pool for decision in decisions).items():
+def _count(offers: Sequence[Offered], decisions: Sequence[Decision]) -> None:
+    for pool, count in Counter([decision.pool for decision in decisions]).items():
         METRICS.decisions.labels("repeat" if pool is None else str(pool)).inc(count)
-    corrected = sum(
-        decision.offered_at != offered.occurred_at and decision.pool is not None
-        for (_, offered), decision in zip(offers, decisions, strict=True)
-    )
-    METRICS.times_corrected.inc(corrected)
-
-
-def _guard_key(offered: Offered) -> str:
-    return contact_key(offered.tenant, offered.interaction_id)
-
-
-def _place(record: Record) -> str:
-    return f"{record.partition}:{record.offset}"
+    corrected = [
+        decision
+        for offered, decision in zip(offers, decisions, strict=True)
+        if decision.offered_at != offered.occurred_at and decision.pool is not None
+    ]
+    METRICS.times_corrected.inc(len(corrected))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, KafkaException, Message, Producer
 from confluent_kafka import TopicPartition as Partition
@@ -18,6 +18,7 @@ from runtime.errors import KafkaUnavailableError
 from runtime.settings import Settings
 from schemas.codec import Codec
 from schemas.envelope import Envelope, Headers, Packed
+from schemas.envelope import Record as Record  # noqa: PLC0414 - what Reader gives
 from schemas.topics import Effect
 
 MAX_RECORD_BYTES = 1_000_000
@@ -32,17 +33,6 @@ _LEADERLESS = (
 )
 _LEADER_SECONDS = 10.0
 _LEADER_RETRY_SECONDS = 0.05
-
-
-class Record(NamedTuple):
-    """A consumed record. `topic` is the registry's name, without the prefix."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def client_config(settings: Settings) -> dict[str, Any]:

@@ -112,7 +112,7 @@ class StatefulService:
         return packed
 
     def _dead_letter(self, record: Record, stage: str, problem: Exception) -> Packed:
-        letter = dead_letter(*record[:5], stage=f"{self.name}:{stage}", problem=problem)
+        letter = dead_letter(record, f"{self.name}:{stage}", problem)
         METRICS.dead_letters.labels(self.name, stage, dict(letter.headers)["dlq_reason"].decode()).inc()
         return letter
 

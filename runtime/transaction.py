@@ -36,6 +36,8 @@ _INIT_SECONDS = 5.0
 _COMPLAIN_EVERY_SECONDS = 5.0
 PLAIN_CONSUMER = {"enable.auto.commit": True, "auto.commit.interval.ms": 200}
 """What a consumer needs beside a PlainWriter. A crash repeats what was written in 200 ms, and the batch at hand."""
+_MOST_QUEUED = 100_000
+"""Records in the client's queue: its own default. A batch of the router makes half of it."""
 _FENCED = (KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID)  # noqa: SLF001 - librdkafka's public codes bear it
 
 
@@ -90,6 +92,7 @@ class TransactionalWriter:
         self._producer = Producer(
             {
                 **producer_config(settings),
+                "queue.buffering.max.messages": _MOST_QUEUED,
                 "transactional.id": settings.service_id(service),
                 "transaction.timeout.ms": timeout_ms,
                 "delivery.report.only.error": True,  # a record that failed fails the commit
@@ -242,17 +245,19 @@ def _produce(producer: Producer, topics: Mapping[str, str], outputs: Sequence[Pa
     """
     bare: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     produce = producer.produce
-    for topic, key, value, headers in outputs:
-        if not headers:
-            bare[topic].append({"key": key, "value": value})
+    for packed in outputs:
+        if not packed.headers:
+            bare[packed.topic].append({"key": packed.key, "value": packed.value})
             continue
         while True:
             try:
-                produce(topics[topic], value, key, headers=headers)
+                produce(topics[packed.topic], packed.value, packed.key, headers=packed.headers)
             except BufferError:  # the local queue is full
                 producer.poll(0.05)
             else:
                 break
     for topic, messages in bare.items():
+        while len(producer) + len(messages) > _MOST_QUEUED:
+            producer.poll(0.05)
         if producer.produce_batch(topics[topic], messages) < len(messages):
             raise KafkaException(next(message["_error"] for message in messages if "_error" in message))

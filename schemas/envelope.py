@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 import msgspec
 
@@ -28,7 +27,18 @@ _CONTENT_TYPE = ("content-type", b"application/avro")
 _SPEC_VERSION = ("ce_specversion", b"1.0")
 
 
-class Packed(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """A consumed record. `topic` is the registry's name, without the prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Packed(msgspec.Struct, frozen=True, gc=False):
     """A record ready to be produced. `topic` is the registry's name; no value is a tombstone."""
 
     topic: str
@@ -72,11 +82,8 @@ class Envelope:
         if kind not in topic.types:
             raise EncodeError("wrong_topic", f"{kind.__name__} does not belong on {topic.name}")
         value = self._codec.encode(event)
-        packed = Packed(topic.name, topic.key_of(event).encode(), value)
-        if topic.inbox:
-            return packed
-        digest = hashlib.blake2b(value, digest_size=16).hexdigest()
-        return packed._replace(headers=self.headers(event, digest))
+        headers = [] if topic.inbox else self.headers(event, hashlib.blake2b(value, digest_size=16).hexdigest())
+        return Packed(topic.name, topic.key_of(event).encode(), value, headers)
 
     def headers(self, event: Event, event_id: str) -> Headers:
         """Return the CloudEvents attributes of an event under an id that no other event of this service has."""
@@ -88,20 +95,18 @@ class Envelope:
         return [_SPEC_VERSION, ("ce_id", event_id.encode()), ce_type, self._source, self._time, _CONTENT_TYPE]
 
 
-def dead_letter(
-    topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None, *, stage: str, problem: Exception
-) -> Packed:
+def dead_letter(record: Record, stage: str, problem: Exception) -> Packed:
     """Return the dead letter of a record: its own key and bytes, and in the headers where and why.
 
     Headers: dlq_topic, dlq_partition, dlq_offset, dlq_stage, dlq_reason, dlq_error.
     """
     reason = problem.reason if isinstance(problem, RecordError) else type(problem).__name__
     headers = [
-        ("dlq_topic", topic.encode()),
-        ("dlq_partition", str(partition).encode()),
-        ("dlq_offset", str(offset).encode()),
+        ("dlq_topic", record.topic.encode()),
+        ("dlq_partition", str(record.partition).encode()),
+        ("dlq_offset", str(record.offset).encode()),
         ("dlq_stage", stage.encode()),
         ("dlq_reason", reason.encode()),
         ("dlq_error", str(problem)[:2000].encode()),
     ]
-    return Packed(BY_NAME[topic].dead_letter_name, key, value, headers)
+    return Packed(BY_NAME[record.topic].dead_letter_name, record.key, record.value, headers)

@@ -72,6 +72,9 @@ def _interaction(event: Any) -> str:
 
 def _joined(separator: str, *parts: str) -> str:
     """Join parts so that no two different lists give the same key: a separator inside one is escaped."""
+    joined = separator.join(parts)
+    if "%" not in joined and joined.count(separator) == len(parts) - 1:
+        return joined
     return separator.join(quote(p, safe="") if separator in p or "%" in p else p for p in parts)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import msgspec
 
@@ -27,7 +26,7 @@ BEHIND_MICROS = 7 * 24 * 60 * 60 * MICROS_PER_SECOND
 _SUPERVISION = {Pool.AI_CONTAINED: Supervision.AUTONOMOUS, Pool.AI_ASSISTED: Supervision.SEMI}
 
 
-class Contact(NamedTuple):
+class Contact(msgspec.Struct, frozen=True, gc=False):
     """An offer with the place it was read from and its intent."""
 
     offered: Offered
@@ -36,10 +35,7 @@ class Contact(NamedTuple):
     classification: Classification
 
 
-class _Choice(NamedTuple):
-    pool: Pool
-    agent: Agent | None
-    reasons: tuple[Reason, ...]
+_Choice = tuple[Pool, Agent | None, tuple[Reason, ...]]
 
 
 def decision_id(interaction_id: str, partition: int, offset: int) -> str:
@@ -63,7 +59,7 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
 
     load.probe_permits: endpoint -> permits left for the contact's partition, for those in HALF_OPEN.
     """
-    offered, partition, offset, classification = contact
+    offered, classification = contact.offered, contact.classification
     tenant = world.tenant(offered.tenant)
     if tenant is None:
         thresholds, queue = DEFAULT_THRESHOLDS, FALLBACK_QUEUE
@@ -77,7 +73,7 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
         reasons = (Reason(code="time_corrected", detail=str(offered.occurred_at)), *reasons)
     endpoint = agent.endpoint if agent else None
     return Decision(
-        decision_id=decision_id(offered.interaction_id, partition, offset),
+        decision_id=decision_id(offered.interaction_id, contact.partition, contact.offset),
         interaction_id=offered.interaction_id,
         tenant=offered.tenant,
         channel=offered.channel,
@@ -99,8 +95,8 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
         reasons=reasons,
         epochs=world.epochs,
         load=load,
-        offered_partition=partition,
-        offered_offset=offset,
+        offered_partition=contact.partition,
+        offered_offset=contact.offset,
         offered_at=arrival,
         decided_at=now,
     )
@@ -125,7 +121,7 @@ def repeat(contact: Contact, world: World, first_place: tuple[int, int], now: in
 
 
 def _people(code: str, detail: str = "") -> _Choice:
-    return _Choice(Pool.HUMAN_EXCLUSIVE, None, (Reason(code=code, detail=detail),))
+    return Pool.HUMAN_EXCLUSIVE, None, (Reason(code=code, detail=detail),)
 
 
 def _choose(contact: Contact, tenant: TenantWorld, route: Route, load: Load) -> _Choice:
@@ -150,16 +146,16 @@ def _among(contact: Contact, tenant: TenantWorld, route: Route, permits: Mapping
     for agent in route.recovering:
         if permits.get(agent.endpoint.endpoint, 0) > 0:
             reason = Reason(code="probe", detail=agent.endpoint.endpoint)
-            return _Choice(Pool.AI_ASSISTED, agent, (*route.unwell, reason))
+            return Pool.AI_ASSISTED, agent, (*route.unwell, reason)
     among = route.well or route.degraded
     if not among:
-        return _Choice(Pool.HUMAN_EXCLUSIVE, None, (*route.unwell, Reason(code="all_ai_unavailable")))
+        return Pool.HUMAN_EXCLUSIVE, None, (*route.unwell, Reason(code="all_ai_unavailable"))
     agent = among[zlib.crc32(contact.offered.interaction_id.encode()) % len(among)]
     if not route.well:
-        return _Choice(Pool.AI_ASSISTED, agent, (*route.unwell, Reason(code="degraded_needs_watching")))
+        return Pool.AI_ASSISTED, agent, (*route.unwell, Reason(code="degraded_needs_watching"))
     confidence = contact.classification.confidence
     if confidence >= tenant.policy.thresholds.contained:
         reason = Reason(code="confidence_contained", detail=f"{confidence:.4f} >= {tenant.contained_text}")
-        return _Choice(Pool.AI_CONTAINED, agent, (*route.unwell, reason))
+        return Pool.AI_CONTAINED, agent, (*route.unwell, reason)
     reason = Reason(code="confidence_assisted", detail=f"{confidence:.4f} >= {tenant.assisted_text}")
-    return _Choice(Pool.AI_ASSISTED, agent, (*route.unwell, reason))
+    return Pool.AI_ASSISTED, agent, (*route.unwell, reason)

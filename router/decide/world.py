@@ -96,12 +96,16 @@ class TenantWorld:
 
 
 class World:
-    """All tenants, and the epochs of the control topics that say so (topic -> offset; never changed)."""
+    """All tenants, and the epochs of the control topics that say so (topic -> offset; never changed).
+
+    `any_recovering`: a breaker of any tenant is in HALF_OPEN. Mostly none is, and nobody asks for probes.
+    """
 
     def __init__(self, snapshot: Snapshot, earlier: Mapping[str, TenantWorld]) -> None:
         self.epochs = {topic.name: snapshot.epoch(topic) for topic in FOLLOWED}
         self._policies: Mapping[str, Policy] = snapshot.of(POLICY)
         self._breakers: Mapping[str, Transition] = snapshot.of(TRANSITIONS)
+        self.any_recovering = any(breaker.to_state is BreakerState.HALF_OPEN for breaker in self._breakers.values())
         self._earlier = earlier
         self._tenants: dict[str, TenantWorld] = {}
 

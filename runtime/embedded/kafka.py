@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,10 +21,12 @@ from runtime.errors import EmbeddedError
 _FORMAT_TIMEOUT_SECONDS = 60
 _ANSWER_TIMEOUT_SECONDS = 1.0
 
-# Measured on 2 cores, see docs/decisions/0002-embedded-broker.md.
+# Measured on 2 cores, see docs/decisions/0002-embedded-broker.md and, for the second, docs/performance.md.
+QUICK_START = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""For a broker that is to be there at once, and to leave the cores to others."""
+LONG_RUN = ("-XX:+UseParallelGC",)
+"""For a broker under load for minutes: a third less CPU a record, once it is warm."""
 _JVM_FLAGS = (
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:ErrorFile=jvm-error.log",
     "-Djava.awt.headless=true",
@@ -80,11 +82,13 @@ class EmbeddedKafka(Service):
         *,
         progress: Progress = show_progress,
         heap_megabytes: int = 512,
+        jvm_flags: Sequence[str] = QUICK_START,
         start_timeout_seconds: float = 60.0,
     ) -> None:
         super().__init__(folder, port, start_timeout_seconds=start_timeout_seconds)
         self._progress = progress
         self._heap_megabytes = heap_megabytes
+        self._jvm_flags = jvm_flags
 
     @property
     def bootstrap(self) -> str:
@@ -94,7 +98,14 @@ class EmbeddedKafka(Service):
     def _prepare(self) -> Callable[[dict[str, int]], list[str]]:
         java = _java()
         jars = ensure_jars(cache_folder(), listed_jars(), self._progress)
-        base = [str(java), f"-Xmx{self._heap_megabytes}m", *_JVM_FLAGS, "-cp", os.pathsep.join(map(str, jars))]
+        base = [
+            str(java),
+            f"-Xmx{self._heap_megabytes}m",
+            *self._jvm_flags,
+            *_JVM_FLAGS,
+            "-cp",
+            os.pathsep.join(map(str, jars)),
+        ]
 
         def command(ports: dict[str, int]) -> list[str]:
             (self.folder / "server.properties").write_text(_PROPERTIES.format(host=LOOPBACK, **ports))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.agents import Tick
 from schemas.codec import Codec
-from schemas.envelope import Envelope, dead_letter, iso_time
+from schemas.envelope import Envelope, Packed, Record, dead_letter, iso_time
 from schemas.errors import DecodeError, EncodeError
 from schemas.fields import LATEST
 from schemas.interactions import TimerSet
@@ -93,7 +93,7 @@ def test_an_event_goes_to_no_topic_that_does_not_carry_it(effect: Effect, topic:
 
 def test_an_effect_without_an_event_is_a_tombstone_under_its_key() -> None:
     packed = ENVELOPE.pack(Effect(TIMERS, None, "c-1"))
-    assert packed == (TIMERS.name, b"c-1", None, [])
+    assert packed == Packed(TIMERS.name, b"c-1", None)
     assert packed.key == ENVELOPE.pack(Effect(TIMERS, TimerSet(interaction_id="c-1", due_at=1))).key
 
 
@@ -109,7 +109,7 @@ def test_a_dead_letter_keeps_key_and_bytes_and_says_where_and_why(
     key: bytes | None, value: bytes | None, partition: int, offset: int, message: str
 ) -> None:
     problem = DecodeError("truncated", message)
-    letter = dead_letter(OFFERED.name, partition, offset, key, value, stage="router:decode", problem=problem)
+    letter = dead_letter(Record(OFFERED.name, partition, offset, key, value), "router:decode", problem)
     assert (letter.topic, letter.key, letter.value) == ("interactions.offered.dlq", key, value)
     assert dict(letter.headers) == {
         "dlq_topic": b"interactions.offered",
@@ -122,7 +122,7 @@ def test_a_dead_letter_keeps_key_and_bytes_and_says_where_and_why(
 
 
 def test_a_dead_letter_of_an_unexpected_failure_names_its_kind() -> None:
-    letter = dead_letter(OFFERED.name, 0, 0, b"k", b"v", stage="step", problem=ZeroDivisionError("x" * 5000))
+    letter = dead_letter(Record(OFFERED.name, 0, 0, b"k", b"v"), "step", ZeroDivisionError("x" * 5000))
     headers = dict(letter.headers)
     assert headers["dlq_reason"] == b"ZeroDivisionError"
     assert len(headers["dlq_error"]) == 2000

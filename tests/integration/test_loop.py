@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException, Producer
+from msgspec import structs
 
 from runtime.control import ControlFollower
 from runtime.errors import FencedError
@@ -158,7 +159,7 @@ def test_an_output_that_is_too_large_for_kafka_becomes_a_dead_letter(settings: S
     class Inflate(Copy):
         def step(self, batch: Batch) -> list[Packed]:
             outputs = super().step(batch)
-            return [p._replace(value=bytes(1_500_000)) if p.value == b"v7" else p for p in outputs]
+            return [structs.replace(p, value=bytes(1_500_000)) if p.value == b"v7" else p for p in outputs]
 
     offer(settings, 0, 20)
     with running(settings, Inflate()):

@@ -106,7 +106,7 @@ def test_more_confidence_never_means_less_autonomy(
 ) -> None:
     world = world_of(replayed(records))
     lower, higher = (
-        decide(contact._replace(classification=_confident(contact, value)), world, load, NOW)
+        decide(msgspec.structs.replace(contact, classification=_confident(contact, value)), world, load, NOW)
         for value in sorted((one, other))
     )
     assert AUTONOMY[lower.pool] <= AUTONOMY[higher.pool]  # type: ignore[index]
