@@ -51,6 +51,8 @@ from schemas.topics import Topic
 
 log = logging.getLogger(__name__)
 
+_LOST = (KafkaError.FENCED_INSTANCE_ID, KafkaError._FATAL)  # noqa: SLF001 - librdkafka's public codes bear it
+
 
 class Batch(NamedTuple):
     """What a step gets: records of the inbox, in order per partition, and what it needs to judge them.
@@ -249,7 +251,7 @@ class TransactionalLoop:
         error = message.error()
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's public codes bear it
             self._ends.add(message.partition())
-        elif error.fatal() or error.code() == KafkaError.FENCED_INSTANCE_ID:
+        elif error.fatal() or error.code() in _LOST:
             raise FencedError(f"{self._service} lost its place in the group: {error.str()}")
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):  # noqa: SLF001
             self._complaints.say(f"topic {self._inbox.name} does not exist: run 'trunkline topics create'")

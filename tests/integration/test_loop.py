@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from msgspec import structs
 
 from runtime.control import ControlFollower
-from runtime.errors import FencedError
+from runtime.errors import FencedError, KafkaUnavailableError
 from runtime.kafka import producer_config
 from runtime.loop import Batch, LoopOptions, TransactionalLoop
 from runtime.service import Process
@@ -237,7 +237,7 @@ def test_an_aborted_transaction_is_rewound_and_read_again(settings: Settings) ->
     control.read_to_end()
     loop = TransactionalLoop(settings, "copy", OFFERED, Copy(), control, LoopOptions(batch_records=40))
     failing = _FailingCommits(loop._writer._producer, failures=3)
-    loop._writer._producer = failing  # type: ignore[assignment]
+    loop._writer._producer = failing
     run = Running(loop, Process("copy"))
     try:
         copied_count(settings, 300)
@@ -259,9 +259,101 @@ class _FailingCommits:
     def __getattr__(self, name: str) -> object:
         return getattr(self._producer, name)
 
+    def __len__(self) -> int:
+        return len(self._producer)
+
     def commit_transaction(self, timeout: float) -> None:
         if self.failed < self._failures:
             self.failed += 1
             self._producer.flush(10)
             raise KafkaException(KafkaError(KafkaError.INVALID_TXN_STATE, "test", txn_requires_abort=True))
         self._producer.commit_transaction(timeout)
+
+
+def test_a_failure_in_a_later_slice_keeps_the_slices_before_it_and_the_order_after_it(settings: Settings) -> None:
+    """Transactions of 100, slices of 10; the record that is refused lies in a later slice of its transaction."""
+
+    def refuse(batch: Batch) -> None:
+        for record in batch.records:
+            if record.value in {b"v57", b"v58", b"v203"}:
+                raise RecordError("unlucky", "refused")
+
+    offer(settings, 0, 300)
+    with running(settings, Copy(refuse), LoopOptions(batch_records=100, slice_records=10)):
+        copied_count(settings, 297)
+        letters = read_until(settings, [OFFERED.dead_letter_name], lambda records: len(records) >= 3)
+    assert sorted(copied(settings)) == [number for number in range(300) if number not in {57, 58, 203}]
+    assert {letter.value for letter in letters} == {b"v57", b"v58", b"v203"}
+    places: dict[int, list[int]] = {}
+    for record in read_now(settings, [ROUTED.name]):
+        places.setdefault(record.partition, []).append(int((record.value or b"")[1:]))
+    assert all(numbers == sorted(numbers) for numbers in places.values())
+
+
+def test_a_transaction_under_backlog_holds_many_slices_and_a_quiet_one_a_single_record(settings: Settings) -> None:
+    sizes: list[int] = []
+    step = Copy(lambda batch: sizes.append(len(batch.records)))
+    offer(settings, 0, 3000)
+    with running(settings, step, LoopOptions(batch_records=1000, slice_records=100)):
+        copied_count(settings, 3000)
+        transactions = step.batches
+        offer(settings, 3000, 1)
+        copied_count(settings, 3001)
+    assert max(sizes) == 100
+    assert transactions <= 3000 / 100 / 2, "transactions hold several slices"
+    assert sizes[-1] == 1
+    assert sorted(copied(settings)) == list(range(3001))
+
+
+def test_at_least_once_copies_all_and_goes_on_where_it_left(settings: Settings) -> None:
+    plain = settings.model_copy(update={"delivery": "at_least_once"})
+    offer(settings, 0, 500)
+    with running(plain, Copy()):
+        copied_count(settings, 500)
+    offer(settings, 500, 100)
+    with running(plain, Copy()):
+        copied_count(settings, 600)
+    assert sorted(copied(settings)) == list(range(600)), "an orderly stop repeats nothing"
+    offer(settings, 600, 100)
+    with running(settings, Copy()):
+        copied_count(settings, 700)
+    assert sorted(copied(settings)) == list(range(700)), "and exactly-once goes on from its offsets"
+
+
+def test_at_least_once_a_step_that_dies_before_its_offsets_are_kept_is_repeated(settings: Settings) -> None:
+    """The second loop takes the slot while the first holds a batch: what the first writes later comes twice."""
+    plain = settings.model_copy(update={"delivery": "at_least_once"})
+    held, release = threading.Event(), threading.Event()
+
+    def hold(_batch: Batch) -> None:
+        if not held.is_set():
+            held.set()
+            release.wait(20)
+
+    offer(settings, 0, 100)
+    options = LoopOptions(batch_records=50)
+    with running(plain, Copy(hold), options) as first:
+        assert held.wait(20)
+        with running(plain, Copy(), options):
+            copied_count(settings, 100)
+            release.set()
+            first.join()
+    assert isinstance(first.error, FencedError)
+    assert set(copied(settings)) == set(range(100))
+
+
+def test_at_least_once_records_that_the_broker_refuses_end_the_process_and_are_not_passed_over(
+    settings: Settings,
+) -> None:
+    class Misdirect(Copy):
+        def step(self, batch: Batch) -> list[Packed]:
+            return [Packed("no.such.topic", record.key, record.value) for record in batch.records]
+
+    plain = settings.model_copy(update={"delivery": "at_least_once"})
+    offer(settings, 0, 10)
+    with running(plain, Misdirect(), LoopOptions(transaction_timeout_ms=3_000)) as run:
+        run.join()
+    assert isinstance(run.error, KafkaUnavailableError)
+    with running(plain, Copy()):
+        copied_count(settings, 10)
+    assert sorted(copied(settings)) == list(range(10))
