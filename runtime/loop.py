@@ -171,7 +171,7 @@ class TransactionalLoop:
                 [self._settings.topic(self._inbox.name)],
                 on_assign=self._assigned,
                 on_revoke=self._revoked,
-                on_lost=self._revoked,
+                on_lost=self._lost,
             )
             settle_memory()
             while not process.stopping.is_set():
@@ -190,6 +190,7 @@ class TransactionalLoop:
             process.ready()
         wake = self._step.wake_seconds(self._control.poll())
         if not records and (wake is None or wake > 0 or not self._owned):
+            self._writer.settle(self._consumer)
             return
         started = time.perf_counter()
         done, produced = self._step_slices(records)
@@ -324,7 +325,14 @@ class TransactionalLoop:
         self._owned |= {partition.partition for partition in partitions}
         self._tell_owned()
 
-    def _revoked(self, _consumer: Consumer, partitions: list[Partition]) -> None:
+    def _lost(self, _consumer: Consumer, partitions: list[Partition]) -> None:
+        self._gone(partitions)
+
+    def _revoked(self, consumer: Consumer, partitions: list[Partition]) -> None:
+        self._writer.settle(consumer)
+        self._gone(partitions)
+
+    def _gone(self, partitions: list[Partition]) -> None:
         gone = frozenset(partition.partition for partition in partitions)
         self._owned -= gone
         self._ends -= gone

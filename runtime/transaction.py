@@ -34,8 +34,10 @@ log = logging.getLogger(__name__)
 
 _INIT_SECONDS = 5.0
 _COMPLAIN_EVERY_SECONDS = 5.0
-PLAIN_CONSUMER = {"enable.auto.commit": True, "auto.commit.interval.ms": 200}
-"""What a consumer needs beside a PlainWriter. A crash repeats what was written in 200 ms, and the batch at hand."""
+PLAIN_CONSUMER = {"enable.auto.commit": True, "auto.commit.interval.ms": 100}
+"""What a consumer needs beside a PlainWriter. A crash repeats the last 200 ms: half of it until all was with the
+broker, half until the offsets were committed."""
+_SETTLE_SECONDS = 0.1
 _MOST_QUEUED = 100_000
 """Records in the client's queue: its own default. A batch of the router makes half of it."""
 _FENCED = (KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID)  # noqa: SLF001 - librdkafka's public codes bear it
@@ -73,6 +75,9 @@ class BatchWriter(Protocol):
 
         offsets: the next to read, per input partition; empty where none are kept.
         """
+
+    def settle(self, consumer: Consumer) -> None:
+        """Leave nothing under way: nothing has come, or partitions are about to go."""
 
 
 class TransactionalWriter:
@@ -152,6 +157,9 @@ class TransactionalWriter:
         self._producer, self._other = self._other, self._producer
         return True
 
+    def settle(self, consumer: Consumer) -> None:
+        """Do nothing: a commit leaves nothing under way."""
+
     def _abort(self, problem: KafkaException) -> None:
         self._open = False
         error: KafkaError = problem.args[0]
@@ -193,6 +201,8 @@ class PlainWriter:
         self._call_seconds = timeout_ms / 1000
         self._topics = _TopicNames(settings)
         self._failure: KafkaError | None = None
+        self._offsets: dict[tuple[str, int], Partition] = {}
+        self._settled_at = time.monotonic()
         self._producer = Producer(
             {
                 **producer_config(settings),
@@ -214,15 +224,32 @@ class PlainWriter:
         return True
 
     def commit(self, offsets: list[Partition], consumer: Consumer) -> bool:
-        """Wait until the broker has every output, then let the consumer commit the offsets."""
+        """Take note of offsets; the consumer may commit them once the broker has everything that was queued.
+
+        The next batch is stepped meanwhile. Nothing is under way for longer than _SETTLE_SECONDS.
+        """
+        self._offsets |= {(place.topic, place.partition): place for place in offsets}
+        self._producer.poll(0)
+        self._raise_failure()
+        if len(self._producer) == 0 or time.monotonic() > self._settled_at + _SETTLE_SECONDS:
+            self.settle(consumer)
+        return True
+
+    def settle(self, consumer: Consumer) -> None:
+        """Wait until the broker has every output, then let the consumer commit the offsets that were noted."""
+        self._settled_at = time.monotonic()
+        if not self._offsets:
+            return
         left = self._producer.flush(self._call_seconds)
-        if self._failure is not None:
-            raise self._the_end(self._failure.str())
+        self._raise_failure()
         if left:
             raise self._the_end(f"{left} records were not taken within {self._call_seconds:g} s")
-        if offsets:
-            consumer.store_offsets(offsets=offsets)
-        return True
+        offsets, self._offsets = self._offsets, {}
+        consumer.store_offsets(offsets=list(offsets.values()))
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._the_end(self._failure.str())
 
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
         if error is not None and self._failure is None:
