@@ -114,7 +114,7 @@ def measure(stage: Stage, settings: Settings, subject: Subject, contacts: int) -
         try:
             watch.to_the_end(process, contacts, log)
         finally:
-            _stop(process)
+            stop(process)
     per_second, cpu = slope(watch.samples, contacts)
     lost, doubled = count_output(settings, subject, contacts)
     return Run(subject.name, contacts, per_second, cpu, watch.resident_bytes / 1e6, lost, doubled)
@@ -131,6 +131,13 @@ class _Watch:
         self._servers = stage.servers()
         self.samples: list[Sample] = []
         self.resident_bytes = 0
+        self._offsets()  # the first answer may take a second: by then a subject would be at work, unseen
+
+    def _offsets(self) -> int:
+        futures = self._admin.list_offsets(
+            self._asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=10
+        )
+        return sum(future.result().offset for future in futures.values())
 
     def to_the_end(self, process: subprocess.Popen[bytes], contacts: int, log: Path) -> None:
         """Return when the output is complete and stands still; raise SubjectError where that does not come."""
@@ -149,16 +156,13 @@ class _Watch:
             time.sleep(_POLL_SECONDS)
 
     def _look(self, process: subprocess.Popen[bytes], log: Path) -> Sample:
-        futures = self._admin.list_offsets(
-            self._asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=10
-        )
-        offsets = sum(future.result().offset for future in futures.values())
+        offsets = self._offsets()
         if process.poll() is not None:
             raise self._failed(f"ended with exit code {process.returncode}", log)
-        seconds, resident = _use(psutil.Process(process.pid))
+        seconds, resident = use_of(psutil.Process(process.pid))
         self.resident_bytes = max(self.resident_bytes, resident)
         cpu = {"subject": seconds}
-        cpu |= {name: _cpu_seconds(server) for name, server in self._servers.items()}
+        cpu |= {name: cpu_seconds(server) for name, server in self._servers.items()}
         return Sample(time.perf_counter(), offsets, cpu)
 
     def _failed(self, what: str, log: Path) -> SubjectError:
@@ -166,23 +170,24 @@ class _Watch:
         return SubjectError(f"{self._subject.name} {what}. The end of its log:\n  {tail}")
 
 
-def _use(parent: psutil.Process) -> tuple[float, int]:
+def use_of(parent: psutil.Process) -> tuple[float, int]:
     """Return CPU seconds and resident bytes of a process and its children; one that is just gone counts nothing."""
     seconds, resident = 0.0, 0
     with contextlib.suppress(psutil.NoSuchProcess):
         for member in (parent, *parent.children(recursive=True)):
             with contextlib.suppress(psutil.NoSuchProcess):
-                seconds += _cpu_seconds(member)
+                seconds += cpu_seconds(member)
                 resident += member.memory_info().rss
     return seconds, resident
 
 
-def _cpu_seconds(process: psutil.Process) -> float:
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the CPU seconds of one process since it began."""
     times = process.cpu_times()
     return float(times.user + times.system)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
     """End a subject and whatever it started, by force where it does not end by itself."""
     try:
         family = psutil.Process(process.pid).children(recursive=True)

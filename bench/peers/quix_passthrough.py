@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import quixstreams
 
 from bench.peers.options import Options, read_options
+from bench.peers.quix import application
 
 COMMIT_SECONDS = 0.5
-CONSUMER: dict[str, Any] = {}
-PRODUCER: dict[str, Any] = {}
 
 
-def application(options: Options) -> quixstreams.Application:
+def dataframe(options: Options) -> quixstreams.Application:
     """Return the topology, ready to run."""
-    app = quixstreams.Application(
-        broker_address=options.bootstrap,
-        consumer_group=options.group,
-        auto_offset_reset="earliest",
-        processing_guarantee="exactly-once",
-        commit_interval=COMMIT_SECONDS,
-        use_changelog_topics=False,
-        auto_create_topics=False,
-        state_dir=options.data / "state",
-        loglevel="WARNING",
-        consumer_extra_config=CONSUMER,
-        producer_extra_config=PRODUCER,
-    )
+    app = application(options, COMMIT_SECONDS)
     offered = app.topic(options.offered, key_deserializer="bytes", value_deserializer="bytes")
     routed = app.topic(options.routed, key_serializer="bytes", value_serializer="bytes")
     app.dataframe(offered).to_topic(routed)
@@ -36,7 +21,7 @@ def application(options: Options) -> quixstreams.Application:
 
 def main() -> None:
     """Run until SIGTERM."""
-    application(read_options("quix_passthrough", __doc__ or "")).run()
+    dataframe(read_options("quix_passthrough", __doc__ or "")).run()
 
 
 if __name__ == "__main__":
