@@ -19,7 +19,7 @@ _ROOT = Path(__file__).parent.parent
 class Generator:
     """A module that says `ready`, reads on standard input when to begin, and prints JSON at its end.
 
-    argv: the module's name and its options. It is ready when this is entered, and killed when it is left.
+    argv: the module's name and its options. It is started at once, and killed when this is left.
     """
 
     def __init__(self, argv: Sequence[str]) -> None:
@@ -34,17 +34,19 @@ class Generator:
         return self._process.pid
 
     def __enter__(self) -> Self:
-        """Wait until it is ready."""
-        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
-        if self._process.stdout.readline() != "ready\n":
-            self.__exit__()
-            raise SubjectError(f"{self._name} did not become ready (exit code {self._process.returncode})")
+        """Do nothing: it runs."""
         return self
 
     def __exit__(self, *_: object) -> None:
         """Kill it where it has not ended."""
         self._process.kill()
         self._process.communicate()
+
+    def wait_ready(self) -> None:
+        """Return when it is ready; raises SubjectError where it ends before."""
+        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
+        if self._process.stdout.readline() != "ready\n":
+            raise SubjectError(f"{self._name} did not become ready (exit code {self._process.wait()})")
 
     def begin(self, at: float | None = None) -> float:
         """Have it begin at an instant of CLOCK_MONOTONIC, seconds, or soon; return when."""

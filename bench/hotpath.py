@@ -78,7 +78,6 @@ def entries(model: Path) -> list[Entry]:
         Entry(
             Subject("Quix Streams, pass-through", module_argv("bench.peers.quix_passthrough")),
             "quix_passthrough_per_second",
-            share=0.15,
         ),
         Entry(
             Subject("core in Quix Streams", module_argv("bench.peers.quix_core", *with_core)),

@@ -37,7 +37,7 @@ DELIVERIES = ("exactly_once", "at_least_once")
 LOADS = (0.2, 0.5, 0.8)
 RATE_CONTACTS, QUICK_RATE_CONTACTS = 200_000, 20_000
 WARM_UP_SECONDS, MEASURED_SECONDS = 5.0, 15.0
-QUICK_WARM_UP_SECONDS, QUICK_SECONDS = 1.0, 2.0
+QUICK_WARM_UP_SECONDS, QUICK_SECONDS = 0.5, 1.5
 BROKER_WARM_UP_LOADS = (0.5, 0.8)
 """Runs that are dropped, of each delivery: a young broker's compiler takes half a core for the first 40 s of small
 requests, and p99 falls tenfold meanwhile."""
@@ -107,13 +107,15 @@ class Bench:
     def run(self, case: Case, seed: int) -> Repetition:
         """Start a router, put it under the load of the case, and return what contacts waited."""
         scheduled = schedule(case.per_second, self._seconds, seed)
-        with self._stage.run([]) as settings, self._router(settings, case) as router:
+        with self._stage.run([]) as settings:
             out = settings.data / "receipts.npz"
             where = ("--bootstrap", settings.bootstrap, "--prefix", settings.prefix, "--seconds", str(self._seconds))
             reading = ("bench.receipts", *where, "--expected", str(len(scheduled)), "--out", str(out))
             sending = ("bench.openloop", *where, "--file", str(self._contacts), "--per-second", str(case.per_second),
                        "--seed", str(seed))  # fmt: skip
-            with Generator(reading) as reader, Generator(sending) as generator:
+            with Generator(reading) as reader, Generator(sending) as generator, self._router(settings, case) as router:
+                reader.wait_ready()
+                generator.wait_ready()
                 start = generator.begin()
                 reader.begin(start)
                 pids = {"router": router.pid, "generator": generator.pid, "reader": reader.pid}
@@ -213,11 +215,12 @@ def measured_rates(stage: Stage, options: Options) -> list[float]:
     contacts = options.contacts_or(RATE_CONTACTS, QUICK_RATE_CONTACTS)
     subject = Subject("router", router_argv(stage.model()))
     rates = []
-    for repetition in range(options.repetitions() + 1):  # the first lets the broker compile what it runs most
+    dropped = 0 if options.quick else 1  # lets the broker compile what it runs most
+    for repetition in range(options.repetitions() + dropped):
         with stage.run(stage.contacts(contacts)) as settings:
             rates.append(measure(stage, settings, subject, contacts).per_second)
-        say(f"rate, run {repetition}: {rates[-1]:,.0f} contacts/s{'' if repetition else ' (warm-up, dropped)'}")
-    return rates[1:]
+        say(f"rate: {rates[-1]:,.0f} contacts/s{' (warm-up, dropped)' if repetition < dropped else ''}")
+    return rates[dropped:]
 
 
 def report(rates: Sequence[float], runs: Mapping[Case, Sequence[Repetition]]) -> Report:

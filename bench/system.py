@@ -137,6 +137,7 @@ class System:
         argv = ["bench.traffic", "--bootstrap", self.settings.bootstrap, "--prefix", self.settings.prefix,
                 "--per-second", str(per_second), "--seconds", str(duration), "--first", str(self._offered)]  # fmt: skip
         with Generator(argv) as generator:
+            generator.wait_ready()
             self._watch.look(time.monotonic())
             start = generator.begin()
             self._look_until(start + RAMP_SECONDS)
