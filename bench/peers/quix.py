@@ -9,7 +9,13 @@ import quixstreams
 from bench.peers.options import Options
 
 CONSUMER: dict[str, Any] = {}
-PRODUCER: dict[str, Any] = {"linger.ms": 50, "delivery.report.only.error": True}
+"""Quix's own: larger queues, less back-off and no statistics were tried, and are within the spread."""
+PRODUCER: dict[str, Any] = {
+    "linger.ms": 50,
+    "delivery.report.only.error": True,  # offsets of what was delivered are for changelogs, and there are none
+}
+"""Batches that wait longer: with the core, 40 us of the broker's CPU a contact, not 92 with librdkafka's 5 ms.
+The end of a transaction does not wait for them."""
 
 
 def application(options: Options, commit_seconds: float) -> quixstreams.Application:

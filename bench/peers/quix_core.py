@@ -1,4 +1,12 @@
-"""The router's core as a Quix Streams dataframe, exactly once, called per record."""
+"""The router's core as a Quix Streams dataframe, exactly once, called per record.
+
+Quix hands a function one record at a time, so the core steps batches of one, which is not what it is made for: 360 us
+of CPU a contact by itself, beside 27 us in batches of 500. Of the 380 us that this peer takes, little is Quix.
+
+Contacts/s, medians of three, settings in turn: committing each 0.05 s 2,160, 0.5 s 2,580 (taken), 1 s 2,480; with
+a linger of 50 ms 2,370, with delivery reports of errors alone besides 2,610 (taken), with lz4 besides 2,440. The spread
+within a setting is 10 %: all but 0.05 s are alike.
+"""
 
 from __future__ import annotations
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from bench import latency, scale
+from bench.child import Generator
 from bench.contacts import INTENTS
 from bench.lag import Ends, Lag
 from bench.latency import Case, Repetition, latencies
 from bench.openloop import Sent, lateness, percentile, schedule
 from bench.receipts import Receipts
 from bench.scale import Size, sizes
-from bench.subject import Run
+from bench.subject import Run, SubjectError
 from bench.system import STATEFUL, ServiceLoad, SystemLoad
 from bench.traffic import Written
 from trunkline.installation import SERVICES
@@ -42,6 +43,28 @@ def test_lateness_counts_from_the_instant_that_was_due_for_every_record_of_a_bat
     late = lateness(np.array([0.1, 0.2, 0.3, 0.4]), [(3, 0.35), (4, 0.4)])
 
     assert late == pytest.approx([0.25, 0.15, 0.05, 0.0])
+
+
+# Children.
+
+
+def child(tmp_path, monkeypatch, *lines: str) -> Generator:
+    (tmp_path / "stand_in.py").write_text("\n".join(lines))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return Generator(["stand_in"])
+
+
+def test_a_child_is_told_when_to_begin_once_it_is_ready_and_says_what_it_did(tmp_path, monkeypatch) -> None:
+    with child(tmp_path, monkeypatch, 'print("ready", flush=True)', "print(float(input()) * 2)") as started:
+        started.wait_ready()
+
+        assert started.begin(at=21.5) == 21.5
+        assert started.end() == "43.0\n"
+
+
+def test_a_child_that_ends_before_it_is_ready_is_an_error_with_its_exit_code(tmp_path, monkeypatch) -> None:
+    with child(tmp_path, monkeypatch, "raise SystemExit(3)") as started, pytest.raises(SubjectError, match="code 3"):
+        started.wait_ready()
 
 
 # Percentiles.
