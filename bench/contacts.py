@@ -11,10 +11,11 @@ import numpy as np
 import scipy.sparse
 
 from bench.language import CORPUS_SEED, Language
-from router.classify.features import BUCKET_BITS, BUCKETS, Counts, count_features
-from router.classify.linear import LinearModel, Vocabulary, feature_matrix, softmax
+from router.classify.features import count_features
+from router.classify.linear import LinearModel, softmax
 from router.classify.result import OUT_OF_SCOPE
 from router.classify.store import save_model
+from router.classify.vocabulary import feature_matrix, vocabulary_of
 from runtime.clock import real_now
 from schemas.codec import Codec
 from schemas.control import Endpoint, HumanQueue, Policy
@@ -29,8 +30,6 @@ CORPUS_TEXTS = 15_000
 CONFIDENT_SHARE, CONFIDENT = 0.75, 0.75
 """Three of four contacts are as sure as the threshold of AI with a person watching asks for."""
 _OFFERS_SEED, _TUNING_SEED, _TUNING_TEXTS = 41, 42, 2_000
-_KIND_WEIGHTS = np.array([1.0, 0.5, 0.5])
-"""As `router.classify.train` has them; that one takes a second to import."""
 _CHANNELS = tuple(Channel)
 _QUEUES, _ENDPOINTS = 5, 6
 _HUMAN_ONLY_EVERY = 8
@@ -51,7 +50,7 @@ def bench_model(folder: Path, intents: int = INTENTS) -> Path:
     language = Language(intents)
     labels = _spread(CORPUS_TEXTS, intents)
     counts = count_features(list(language.utterances(labels)))
-    vocabulary = _vocabulary(counts, CORPUS_TEXTS)
+    vocabulary = vocabulary_of(counts, CORPUS_TEXTS)
     features = feature_matrix(counts, CORPUS_TEXTS, vocabulary, vocabulary.slots())
     columns = np.array(labels) % (intents + 1)  # -1, out of scope, is the last column
     member = scipy.sparse.csr_matrix((np.ones(len(columns)), (np.arange(len(columns)), columns)))
@@ -137,18 +136,6 @@ def _spread(count: int, intents: int, seed: int = CORPUS_SEED) -> list[int]:
     labels = np.arange(count) % (intents + 1)
     spread: list[int] = np.random.default_rng(seed).permutation(np.where(labels == intents, -1, labels)).tolist()
     return spread
-
-
-def _vocabulary(counts: Counts, texts: int) -> Vocabulary:
-    """Return scales by inverse document frequency, as `router.classify.train` makes them."""
-    frequencies = np.bincount(counts.buckets, minlength=BUCKETS)
-    buckets = np.flatnonzero(frequencies)
-    rarity = np.log((1 + texts) / (1 + frequencies[buckets])) + 1.0
-    return Vocabulary(
-        buckets=buckets.astype(np.int32),
-        scales=(_KIND_WEIGHTS[buckets >> BUCKET_BITS] * rarity).astype(np.float32),
-        unseen_scales=(_KIND_WEIGHTS * (np.log(1 + texts) + 1.0)).astype(np.float32),
-    )
 
 
 def _tempered(model: LinearModel, language: Language, intents: int) -> LinearModel:

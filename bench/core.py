@@ -93,6 +93,7 @@ def time_core(core: Router, records: Sequence[Record], snapshot: Snapshot) -> Co
         now, last = real_now(), min(first + options.batch_records, len(records))
         for start in range(first, last, options.slice_records):
             core.step(Batch(records[start : min(start + options.slice_records, last)], snapshot, now))
+        core.kept()
         core.committed()
     wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
     return CoreTimes(len(records), wall / len(records) * 1e6, cpu / len(records) * 1e6)

@@ -27,6 +27,9 @@ class Forward:
         """Return each record, on the topic of decisions."""
         return [Packed(ROUTED.name, record.key, record.value) for record in batch.records]
 
+    def kept(self) -> None:
+        """Nothing is remembered."""
+
     def committed(self) -> None:
         """Nothing is remembered."""
 

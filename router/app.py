@@ -61,6 +61,10 @@ class Router:
         """Forget what was stepped and not committed."""
         self._permits.begin()
 
+    def kept(self) -> None:
+        """The probes of the slice are in the transaction."""
+        self._permits.kept()
+
     def committed(self) -> None:
         """The probes of the batch are spent."""
         self._permits.committed()

@@ -82,8 +82,11 @@ class Step(Protocol):
     def step(self, batch: Batch) -> list[Packed]:
         """Return what a slice of the transaction makes; raise where a record cannot be used."""
 
+    def kept(self) -> None:
+        """Take note that what was stepped since the last time belongs to the transaction."""
+
     def committed(self) -> None:
-        """Take note that everything stepped since `begin` stands."""
+        """Take note that what was kept stands. What was stepped besides, before a failure, does not."""
 
     def dropped(self, partitions: frozenset[int]) -> None:
         """Forget what belongs to input partitions that are no longer ours."""
@@ -226,6 +229,7 @@ class TransactionalLoop:
                 outputs = self._one_by_one(batch)
             if not self._writer.queue(outputs):
                 return None, produced
+            self._step.kept()
             produced.update([packed.topic for packed in outputs])
         return records, produced
 

@@ -43,5 +43,6 @@ class Core:
         """Return what a batch makes, three records a contact."""
         self._core.begin()
         outputs = self._core.step(Batch(records, self._snapshot, real_now()))
+        self._core.kept()
         self._core.committed()
         return outputs

@@ -40,14 +40,20 @@ class ClockStep:
         self._codec = codec
         self._envelope = Envelope(codec, SERVICE)
         self._heaps: dict[int, TimerHeap] = defaultdict(TimerHeap)
+        self._stepped: list[tuple[int, str, int]] = []
         self._taken: list[tuple[int, str, int]] = []
         self._schedule = TickSchedule()
 
     def begin(self) -> None:
         """Put back the timers that were taken and not written."""
-        for partition, interaction_id, due_at in self._taken:
+        for partition, interaction_id, due_at in self._taken + self._stepped:
             self._heaps[partition].set(interaction_id, due_at)
-        self._taken = []
+        self._taken, self._stepped = [], []
+
+    def kept(self) -> None:
+        """The timers taken since the last time are in the transaction."""
+        self._taken += self._stepped
+        self._stepped = []
 
     def committed(self) -> None:
         """The timers that were due are written."""
@@ -58,6 +64,7 @@ class ClockStep:
         for partition in partitions:
             self._heaps.pop(partition, None)
         self._taken = [taken for taken in self._taken if taken[0] not in partitions]
+        self._stepped = [taken for taken in self._stepped if taken[0] not in partitions]
 
     def wake_seconds(self, snapshot: Snapshot) -> float | None:
         """Return the real seconds until the next tick or timer."""
@@ -101,7 +108,7 @@ class ClockStep:
         outputs = []
         for partition, heap in self._heaps.items():
             for interaction_id, due_at in heap.due(batch.now):
-                self._taken.append((partition, interaction_id, due_at))
+                self._stepped.append((partition, interaction_id, due_at))
                 event = TimerDue(interaction_id=interaction_id, due_at=due_at)
                 outputs.append(self._envelope.pack(Effect(INTERACTION_EVENTS, event)))
         return outputs

@@ -20,14 +20,11 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from router.classify.corpus import Utterance, corpus_sha256
 from router.classify.errors import ModelError
-from router.classify.features import BUCKET_BITS, BUCKETS, Counts, count_features
+from router.classify.features import count_features
 from router.classify.linear import LinearModel, softmax
 from router.classify.result import OUT_OF_SCOPE
-from router.classify.vocabulary import Floats64, Vocabulary, feature_matrix
+from router.classify.vocabulary import Floats64, feature_matrix, vocabulary_of
 
-KIND_WEIGHTS = np.array([1.0, 0.5, 0.5])
-"""Weight of words, pairs and character grams: the last two are many and overlap. Cross-validated
-accuracy is 0.54 to 0.60 where those two are 0.25, 0.5 or 1; 0.59 here."""
 INVERSE_REGULARISATION = 10.0
 """scikit-learn's C. Cross-validated log loss on the seed corpus: 1.51 at 3, 1.45 at 10, 1.46 at 30."""
 FOLDS = 5
@@ -54,7 +51,7 @@ def train(utterances: Sequence[Utterance], name: str) -> LinearModel:
     intents = _intents(utterances)
     texts = [utterance.text for utterance in utterances]
     counts = count_features(texts)
-    vocabulary = _vocabulary(counts, len(texts))
+    vocabulary = vocabulary_of(counts, len(texts))
     features = feature_matrix(counts, len(texts), vocabulary, vocabulary.slots())
     place = {intent: at for at, intent in enumerate(intents)}
     labels = np.array([place[utterance.intent] for utterance in utterances], dtype=np.int64)
@@ -89,18 +86,6 @@ def _intents(utterances: Sequence[Utterance]) -> tuple[str, ...]:
     if few:
         raise ModelError(f"each intent needs at least {FOLDS} utterances; these have fewer: {few}")
     return tuple(sorted(sizes))
-
-
-def _vocabulary(counts: Counts, texts: int) -> Vocabulary:
-    """Return scales by smoothed inverse document frequency: ln((1 + n) / (1 + df)) + 1."""
-    frequencies = np.bincount(counts.buckets, minlength=BUCKETS)
-    buckets = np.flatnonzero(frequencies)
-    rarity = np.log((1 + texts) / (1 + frequencies[buckets])) + 1.0
-    return Vocabulary(
-        buckets=buckets.astype(np.int32),
-        scales=(KIND_WEIGHTS[buckets >> BUCKET_BITS] * rarity).astype(np.float32),
-        unseen_scales=(KIND_WEIGHTS * (np.log(1 + texts) + 1.0)).astype(np.float32),
-    )
 
 
 def _fit(problem: _Problem) -> Any:

@@ -23,6 +23,11 @@ Floats32 = npt.NDArray[np.float32]
 Floats64 = npt.NDArray[np.float64]
 
 
+KIND_WEIGHTS = np.array([1.0, 0.5, 0.5])
+"""Weight of words, pairs and character grams: the last two are many and overlap. Cross-validated
+accuracy is 0.54 to 0.60 where those two are 0.25, 0.5 or 1; 0.59 here."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Vocabulary:
     """The buckets that a corpus uses, and how much each feature weighs.
@@ -62,3 +67,15 @@ def feature_matrix(counts: Counts, texts: int, vocabulary: Vocabulary, slots: np
     np.cumsum(np.bincount(counts.rows[known], minlength=texts), out=starts[1:])
     unit = values[known] / lengths[counts.rows[known]]
     return scipy.sparse.csr_matrix((unit, slots_found[known], starts), shape=(texts, vocabulary.buckets.size))
+
+
+def vocabulary_of(counts: Counts, texts: int) -> Vocabulary:
+    """Return the scales of a corpus by smoothed inverse document frequency: ln((1 + n) / (1 + df)) + 1."""
+    frequencies = np.bincount(counts.buckets, minlength=BUCKETS)
+    buckets = np.flatnonzero(frequencies)
+    rarity = np.log((1 + texts) / (1 + frequencies[buckets])) + 1.0
+    return Vocabulary(
+        buckets=buckets.astype(np.int32),
+        scales=(KIND_WEIGHTS[buckets >> BUCKET_BITS] * rarity).astype(np.float32),
+        unseen_scales=(KIND_WEIGHTS * (np.log(1 + texts) + 1.0)).astype(np.float32),
+    )

@@ -5,7 +5,12 @@ What was spent is remembered per endpoint, epoch and partition, and counts from 
 
 from __future__ import annotations
 
+from collections import Counter
+
 from router.decide.world import Agent
+
+_Place = tuple[str, str, int, int]
+"""Tenant, endpoint, epoch of its breaker, partition."""
 
 
 class PermitLedger:
@@ -15,33 +20,39 @@ class PermitLedger:
     """
 
     def __init__(self) -> None:
-        self._spent: dict[tuple[str, str, int, int], int] = {}
-        self._pending: dict[tuple[str, str, int, int], int] = {}
+        self._spent: Counter[_Place] = Counter()
+        self._pending: Counter[_Place] = Counter()
+        self._stepped: Counter[_Place] = Counter()
 
     def begin(self) -> None:
         """Forget what was not committed."""
         self._pending.clear()
+        self._stepped.clear()
 
     def left(self, tenant: str, agent: Agent, partition: int, now: int) -> int:
         """Return how many probes this partition may still send to an agent in HALF_OPEN."""
         if now >= agent.permits_expire_at or partition >= len(agent.permits):
             return 0
         place = (tenant, agent.endpoint.endpoint, agent.breaker_epoch, partition)
-        return agent.permits[partition] - self._spent.get(place, 0) - self._pending.get(place, 0)
+        return agent.permits[partition] - self._spent[place] - self._pending[place] - self._stepped[place]
 
     def spend(self, tenant: str, endpoint: str, breaker_epoch: int, partition: int) -> None:
         """Note a probe."""
-        place = (tenant, endpoint, breaker_epoch, partition)
-        self._pending[place] = self._pending.get(place, 0) + 1
+        self._stepped[tenant, endpoint, breaker_epoch, partition] += 1
+
+    def kept(self) -> None:
+        """The probes noted since the last time are in the transaction."""
+        self._pending += self._stepped
+        self._stepped.clear()
 
     def committed(self) -> None:
-        """What was pending is spent; older epochs of the same endpoint are forgotten."""
+        """What was kept is spent; older epochs of the same endpoint are forgotten."""
         for place, count in self._pending.items():
             for old in [p for p in self._spent if p[:2] == place[:2] and p[2] < place[2]]:
                 del self._spent[old]
-            self._spent[place] = self._spent.get(place, 0) + count
+            self._spent[place] += count
         self._pending.clear()
 
     def dropped(self, partitions: frozenset[int]) -> None:
         """Forget partitions that are no longer ours."""
-        self._spent = {place: count for place, count in self._spent.items() if place[3] not in partitions}
+        self._spent = Counter({place: count for place, count in self._spent.items() if place[3] not in partitions})

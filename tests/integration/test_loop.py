@@ -34,6 +34,8 @@ class Copy:
 
     def begin(self) -> None: ...
 
+    def kept(self) -> None: ...
+
     def committed(self) -> None:
         self.batches += 1
 
@@ -169,9 +171,9 @@ def test_an_output_that_is_too_large_for_kafka_becomes_a_dead_letter(settings: S
     assert letter.value == b"v7"
 
 
-def test_a_transaction_that_the_broker_gave_up_is_read_again_by_the_successor(settings: Settings) -> None:
-    held = threading.Event()
-    release = threading.Event()
+def replaced_while_it_holds_a_batch(settings: Settings) -> Running:
+    """Offer 100 records, have a second loop take the slot of one that holds a batch, and return the first."""
+    held, release = threading.Event(), threading.Event()
 
     def hold(_batch: Batch) -> None:
         if not held.is_set():
@@ -186,6 +188,11 @@ def test_a_transaction_that_the_broker_gave_up_is_read_again_by_the_successor(se
             copied_count(settings, 100)
             release.set()
             first.join()
+    return first
+
+
+def test_a_transaction_that_the_broker_gave_up_is_read_again_by_the_successor(settings: Settings) -> None:
+    first = replaced_while_it_holds_a_batch(settings)
     assert isinstance(first.error, FencedError)
     assert sorted(copied(settings)) == list(range(100))
 
@@ -290,6 +297,42 @@ def test_a_failure_in_a_later_slice_keeps_the_slices_before_it_and_the_order_aft
     assert all(numbers == sorted(numbers) for numbers in places.values())
 
 
+def test_what_a_slice_remembered_before_it_failed_does_not_stand_with_the_slices_before_it(settings: Settings) -> None:
+    class Remember(Copy):
+        """Remembers each record before it looks at it; a step must forget what is not kept."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.stepped: list[int] = []
+            self.pending: list[int] = []
+            self.stood: list[int] = []
+
+        def begin(self) -> None:
+            self.stepped, self.pending = [], []
+
+        def kept(self) -> None:
+            self.pending += self.stepped
+            self.stepped = []
+
+        def committed(self) -> None:
+            self.stood += self.pending
+            self.pending = []
+
+        def step(self, batch: Batch) -> list[Packed]:
+            for record in batch.records:
+                self.stepped.append(int((record.value or b"")[1:]))
+                if len(batch.records) > 1 and record.value in {b"v57", b"v203"}:
+                    raise RecordError("shy", "only by itself")
+            return super().step(batch)
+
+    step = Remember()
+    offer(settings, 0, 300)
+    with running(settings, step, LoopOptions(batch_records=100, slice_records=10)):
+        copied_count(settings, 300)
+    assert sorted(copied(settings)) == list(range(300))
+    assert sorted(step.stood) == list(range(300)), "once each"
+
+
 def test_a_transaction_under_backlog_holds_many_slices_and_a_quiet_one_a_single_record(settings: Settings) -> None:
     sizes: list[int] = []
     step = Copy(lambda batch: sizes.append(len(batch.records)))
@@ -321,23 +364,8 @@ def test_at_least_once_copies_all_and_goes_on_where_it_left(settings: Settings) 
 
 
 def test_at_least_once_a_step_that_dies_before_its_offsets_are_kept_is_repeated(settings: Settings) -> None:
-    """The second loop takes the slot while the first holds a batch: what the first writes later comes twice."""
-    plain = settings.model_copy(update={"delivery": "at_least_once"})
-    held, release = threading.Event(), threading.Event()
-
-    def hold(_batch: Batch) -> None:
-        if not held.is_set():
-            held.set()
-            release.wait(20)
-
-    offer(settings, 0, 100)
-    options = LoopOptions(batch_records=50)
-    with running(plain, Copy(hold), options) as first:
-        assert held.wait(20)
-        with running(plain, Copy(), options):
-            copied_count(settings, 100)
-            release.set()
-            first.join()
+    """What the first writes when it goes on comes twice."""
+    first = replaced_while_it_holds_a_batch(settings.model_copy(update={"delivery": "at_least_once"}))
     assert isinstance(first.error, FencedError)
     assert set(copied(settings)) == set(range(100))
 

@@ -57,6 +57,7 @@ def test_no_partition_spends_more_than_its_permits_in_an_epoch(permits: tuple[in
             assert spend_if_left(ledger, agent(permits, epoch), partition) == (allowed > 0)
             pending[place] += allowed > 0
         elif what == "committed":
+            ledger.kept()
             ledger.committed()
             committed += pending
             pending.clear()
@@ -97,6 +98,7 @@ def test_an_aborted_batch_gives_its_permits_back() -> None:
     assert spend_if_left(ledger, probed, 0)
     ledger.begin()
     assert spend_if_left(ledger, probed, 0)
+    ledger.kept()
     ledger.committed()
     ledger.begin()
     assert not spend_if_left(ledger, probed, 0)
@@ -105,8 +107,10 @@ def test_an_aborted_batch_gives_its_permits_back() -> None:
 def test_a_new_epoch_has_permits_of_its_own() -> None:
     ledger = PermitLedger()
     assert spend_if_left(ledger, agent((1,), epoch=1), 0)
+    ledger.kept()
     ledger.committed()
     assert spend_if_left(ledger, agent((1,), epoch=2), 0)
+    ledger.kept()
     ledger.committed()
     assert not spend_if_left(ledger, agent((1,), epoch=2), 0)
 
@@ -114,6 +118,7 @@ def test_a_new_epoch_has_permits_of_its_own() -> None:
 def test_endpoints_and_tenants_do_not_spend_each_other_s_permits() -> None:
     ledger = PermitLedger()
     spend_if_left(ledger, agent((1,), name="nova"), 0)
+    ledger.kept()
     ledger.committed()
     assert ledger.left("acme", agent((1,), name="vega"), 0, NOW) == 1
     assert ledger.left("other", agent((1,), name="nova"), 0, NOW) == 1
@@ -124,6 +129,19 @@ def test_a_partition_that_went_and_came_back_starts_anew_and_the_others_do_not()
     ledger, probed = PermitLedger(), agent((1, 1))
     spend_if_left(ledger, probed, 0)
     spend_if_left(ledger, probed, 1)
+    ledger.kept()
     ledger.committed()
     ledger.dropped(frozenset({0}))
     assert (ledger.left("acme", probed, 0, NOW), ledger.left("acme", probed, 1, NOW)) == (1, 0)
+
+
+def test_probes_of_a_slice_that_failed_are_not_spent_with_the_slices_before_it() -> None:
+    ledger, probed = PermitLedger(), agent((3,))
+    ledger.begin()
+    spend_if_left(ledger, probed, 0)
+    ledger.kept()
+    spend_if_left(ledger, probed, 0)
+    assert ledger.left("acme", probed, 0, NOW) == 1
+    ledger.committed()
+    ledger.begin()
+    assert ledger.left("acme", probed, 0, NOW) == 2

@@ -55,6 +55,7 @@ def slices(core: Router) -> list[list[Record]]:
 def step(core: Router, records: list[Record]) -> list[Packed]:
     core.begin()
     outputs = core.step(Batch(records, world(policies(1, INTENTS)), 1_700_000_000_000_000))
+    core.kept()
     core.committed()
     return outputs
 

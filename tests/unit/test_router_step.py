@@ -81,6 +81,7 @@ class Bench:
     def run(self, *records: Record, now: int = NOW) -> list[Packed]:
         """A batch, committed."""
         packed = self.step(*records, now=now)
+        self.router.kept()
         self.router.committed()
         return packed
 
