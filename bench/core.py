@@ -23,7 +23,7 @@ from runtime.clock import real_now
 from runtime.kafka import Record
 from runtime.loop import Batch, LoopOptions
 from runtime.partitioner import partition_of
-from runtime.service import settle_memory
+from runtime.service import tune_interpreter
 from runtime.snapshot import Snapshot
 from schemas.codec import Codec
 from schemas.control import Policy
@@ -94,6 +94,7 @@ def time_core(core: Router, records: Sequence[Record], snapshot: Snapshot) -> Co
         for start in range(first, last, options.slice_records):
             core.step(Batch(records[start : min(start + options.slice_records, last)], snapshot, now))
         core.kept()
+        core.sealed()
         core.committed()
     wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
     return CoreTimes(len(records), wall / len(records) * 1e6, cpu / len(records) * 1e6)
@@ -111,7 +112,7 @@ def main() -> None:
     records = consumed(read_contacts(given.file)[: given.contacts])
     snapshot = world(policies(given.tenants, given.intents))
     core = make_core(given.model)
-    settle_memory()
+    tune_interpreter()
     time_core(core, records[:_WARM_UP_CONTACTS], snapshot)
     times = time_core(core, records, snapshot)
     resident = psutil.Process().memory_info().rss / 1e6

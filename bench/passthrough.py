@@ -30,7 +30,13 @@ class Forward:
     def kept(self) -> None:
         """Nothing is remembered."""
 
+    def sealed(self) -> None:
+        """Nothing is remembered."""
+
     def committed(self) -> None:
+        """Nothing is remembered."""
+
+    def aborted(self) -> None:
         """Nothing is remembered."""
 
     def dropped(self, partitions: frozenset[int]) -> None:

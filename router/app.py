@@ -58,16 +58,24 @@ class Router:
         self._world = world_of(Snapshot())
 
     def begin(self) -> None:
-        """Forget what was stepped and not committed."""
+        """Forget what was stepped and not sealed."""
         self._permits.begin()
 
     def kept(self) -> None:
         """The probes of the slice are in the transaction."""
         self._permits.kept()
 
+    def sealed(self) -> None:
+        """The probes of the transaction are complete."""
+        self._permits.sealed()
+
     def committed(self) -> None:
-        """The probes of the batch are spent."""
+        """The probes of the transaction are spent."""
         self._permits.committed()
+
+    def aborted(self) -> None:
+        """No probe was sent that is not committed."""
+        self._permits.aborted()
 
     def dropped(self, partitions: frozenset[int]) -> None:
         """Forget what was spent for partitions that are no longer ours."""

@@ -4,23 +4,26 @@ One thread. A crash at any point loses and doubles nothing: outputs and input of
 visible together or not at all. (Where `delivery` is at_least_once, a crash repeats what was written since
 the last commit.)
 
-A batch is what has come: a lone record when it is quiet, thousands under load. It is stepped in
-slices, and what a slice makes is on its way to the broker while the next is stepped.
+A transaction is what has come: a lone record when it is quiet, thousands under load. It is stepped in
+slices, and what a slice makes is on its way to the broker while the next is stepped. A transaction that is
+complete is sealed, and committed in a thread of the writer's; meanwhile the next is filled, with what comes until
+the commit is done. Transactions are committed one at a time and in order.
 
 What was learned about the client is kept here, once:
 
 - Offsets come from the messages, never from position(): control markers take offsets too.
-- Rebalance callbacks run only inside poll() and consume(), so no transaction is open in them: a batch is
-  collected whole before its first slice is stepped. They only note what was gained and lost.
+- Rebalance callbacks run only inside poll() and consume(). Before partitions are given back, what was
+  stepped is committed; where they were lost, it is given up.
 - librdkafka 2.12 does not keep its place in a partition that is kept over a cooperative rebalance: it
   goes on from where the partition was assigned, or one record too far (both seen; the latter is a
   loss). So our own place counts: after a rebalance each kept partition is assigned anew at the record after
   the last that was committed, what was being collected of it is dropped, and so is what is older.
-- Abort does not rewind: every owned partition is sought to the batch's first offset.
+- Abort does not rewind: every owned partition is sought to the first offset that does not stand. That waits for
+  the next collection: a callback must not seek.
 - A fenced producer or member, or a broker that does not answer, is the end of the process; its
   successor takes over in its slot.
 - A slice whose step raises is repeated record by record, and the ones that raise go to the dead-letter
-  topic in the same transaction. Where it is not the first of its batch, the slices before it are
+  topic in the same transaction. Where it is not the first of its transaction, the slices before it are
   committed first, and it is read again.
 """
 
@@ -41,7 +44,7 @@ from runtime.control import ControlFollower
 from runtime.errors import FencedError
 from runtime.kafka import MAX_RECORD_BYTES, Record, consumer_config
 from runtime.metrics import METRICS
-from runtime.service import Process, settle_memory
+from runtime.service import Process, tune_interpreter
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
 from runtime.transaction import PLAIN_CONSUMER, BatchWriter, Complaints, PlainWriter, TransactionalWriter
@@ -77,7 +80,7 @@ class Step(Protocol):
     """
 
     def begin(self) -> None:
-        """Forget what was stepped and not committed: a transaction, or its repetition, begins."""
+        """Forget what was stepped and not sealed: a transaction, or its repetition, begins."""
 
     def step(self, batch: Batch) -> list[Packed]:
         """Return what a slice of the transaction makes; raise where a record cannot be used."""
@@ -85,8 +88,14 @@ class Step(Protocol):
     def kept(self) -> None:
         """Take note that what was stepped since the last time belongs to the transaction."""
 
+    def sealed(self) -> None:
+        """Take note that the transaction is complete: what is kept from now on belongs to the next."""
+
     def committed(self) -> None:
-        """Take note that what was kept stands. What was stepped besides, before a failure, does not."""
+        """Take note that what was sealed stands."""
+
+    def aborted(self) -> None:
+        """Forget whatever is not committed."""
 
     def dropped(self, partitions: frozenset[int]) -> None:
         """Forget what belongs to input partitions that are no longer ours."""
@@ -99,18 +108,44 @@ class Step(Protocol):
 class LoopOptions:
     """How the loop batches and how long it may be silent; the time-outs are those of decision 0005.
 
-    `batch_records`: most records of one transaction, for when there is a backlog: a commit takes some 30 ms under
-    full load, 2 us a contact at this size. `slice_records`: most records of one step.
+    `batch_records`: most records of one transaction, for when there is a backlog. `slice_records`: most records of
+    one step. `gather_seconds`: while a commit is under way, what has come is stepped this often.
+    `overlap`: the next transaction is stepped while one is committed; a step that must see each of them stand before
+    the next goes without.
     `from_beginning`: state is rebuilt from the inbox at each assignment; no offsets are kept.
     """
 
-    batch_records: int = 16_000
+    batch_records: int = 4_000
     slice_records: int = 500
     poll_seconds: float = 0.1
+    gather_seconds: float = 0.005
+    overlap: bool = True
     transaction_timeout_ms: int = 10_000
     session_timeout_ms: int = 6_000
     most_aborts_in_a_row: int = 20
     from_beginning: bool = False
+
+
+@dataclasses.dataclass(slots=True)
+class _Transaction:
+    """What is in a transaction: per partition the first offset and the one after the last, and counts."""
+
+    began: float
+    firsts: dict[int, int] = dataclasses.field(default_factory=dict)
+    places: dict[int, int] = dataclasses.field(default_factory=dict)
+    consumed: int = 0
+    produced: Counter[str] = dataclasses.field(default_factory=Counter)
+
+    def add(self, records: Sequence[Record], outputs: Sequence[Packed]) -> None:
+        """Add a slice that is queued."""
+        self.firsts = _first_offsets(records) | self.firsts
+        self.places |= {record.partition: record.offset + 1 for record in records}
+        self.consumed += len(records)
+        self.produced.update([packed.topic for packed in outputs])
+
+
+def _first_offsets(records: Sequence[Record]) -> dict[int, int]:
+    return {record.partition: record.offset for record in reversed(records)}
 
 
 class TransactionalLoop:
@@ -135,6 +170,9 @@ class TransactionalLoop:
         self._next: dict[int, int] = {}
         self._moved = False
         self._ends: set[int] = set()
+        self._filling: _Transaction | None = None
+        self._sealed: _Transaction | None = None
+        self._again: dict[int, int] = {}
         self._complaints = Complaints(service)
         self._plain = settings.delivery == "at_least_once"
         self._consumer = Consumer(
@@ -176,68 +214,39 @@ class TransactionalLoop:
                 on_revoke=self._revoked,
                 on_lost=self._lost,
             )
-            settle_memory()
+            tune_interpreter()
             while not process.stopping.is_set():
                 process.beat()
                 self._turn(process)
+            self._settle()
         finally:
             self._consumer.close()
 
     # One turn of the loop.
 
     def _turn(self, process: Process) -> None:
-        wake = self._step.wake_seconds(self._control.snapshot)
-        timeout = self._options.poll_seconds if wake is None else max(0.0, min(self._options.poll_seconds, wake))
-        records = self._collect(timeout)
+        records = self._collect(0.0 if self._filling else self._patience())
         if self._owned:
             process.ready()
         wake = self._step.wake_seconds(self._control.poll())
-        if not records and (wake is None or wake > 0 or not self._owned):
-            self._writer.settle(self._consumer)
-            return
-        started = time.perf_counter()
-        done, produced = self._step_slices(records)
-        places = {record.partition: record.offset + 1 for record in done or ()}
-        if done is None or not self._writer.commit(self._offsets(places), self._consumer):
-            self._rewind(records)
-            return
-        if len(done) < len(records):
-            self._rewind(records[len(done) :])
-        self._next |= places
-        self._step.committed()
-        self._count(len(done), produced, time.perf_counter() - started)
+        if records or (wake is not None and wake <= 0 and self._owned):
+            self._fill(records)
+        elif self._filling is None:
+            self._settle()
+        self._seal_when_free()
 
-    def _step_slices(self, records: Sequence[Record]) -> tuple[Sequence[Record] | None, Counter[str]]:
-        """Step records and queue what they make; return those that are done, and a count of outputs by topic.
-
-        None are returned where the writer wants all to be read again. Each slice is stepped with what the
-        control topics say by then: however long the backlog, an open breaker counts from the next slice on.
-        """
-        size = self._options.slice_records
-        owned, caught_up = frozenset(self._owned), self._owned <= self._ends
-        produced: Counter[str] = Counter()
-        self._step.begin()
-        for start in range(0, max(1, len(records)), size):
-            snapshot = self._control.poll()
-            batch = Batch(records[start : start + size], snapshot, clock.now(snapshot), owned, caught_up)
-            try:
-                outputs = self._stepped(batch)
-            except Exception:
-                if start > 0:
-                    return records[:start], produced
-                log.exception("%s: a batch failed; its records are tried one by one", self._service)
-                outputs = self._one_by_one(batch)
-            if not self._writer.queue(outputs):
-                return None, produced
-            self._step.kept()
-            produced.update([packed.topic for packed in outputs])
-        return records, produced
+    def _patience(self) -> float:
+        """Return for how many seconds a quiet loop waits for a record."""
+        wake = self._step.wake_seconds(self._control.snapshot)
+        return self._options.poll_seconds if wake is None else max(0.0, min(self._options.poll_seconds, wake))
 
     def _collect(self, timeout_seconds: float) -> list[Record]:
-        """Return a batch: what has come once the first record has; does not wait for more."""
+        """Return what has come, once the first record has; does not wait for more."""
+        self._read_again()
         before, self._moved = frozenset(self._owned), False
+        room = self._options.batch_records - (self._filling.consumed if self._filling else 0)
         first = self._consumer.poll(timeout_seconds)
-        more = self._consumer.consume(self._options.batch_records - 1, 0) if first is not None else []
+        more = self._consumer.consume(room - 1, 0) if first is not None and room > 1 else []
         messages = [first, *more] if first is not None else []
         name = self._inbox.name
         records = [
@@ -246,10 +255,95 @@ class TransactionalLoop:
             if message.error() is None or self._reported(message)
         ]
         if self._moved:
+            self._settle()
             kept = before & self._owned
             self._take_place(kept)
             records = [r for r in records if r.partition in self._owned - kept]
+        if self._again:
+            self._note_again(_first_offsets(records))
+            return []
         return [r for r in records if r.offset >= self._next.get(r.partition, 0)]
+
+    def _fill(self, records: Sequence[Record]) -> None:
+        """Step records, queue what they make, and have it in the transaction.
+
+        Each slice is stepped with what the control topics say by then: however long the backlog, an open breaker
+        counts from the next slice on.
+        """
+        size = self._options.slice_records
+        owned, caught_up = frozenset(self._owned), self._owned <= self._ends
+        for start in range(0, max(1, len(records)), size):
+            snapshot = self._control.poll()
+            batch = Batch(records[start : start + size], snapshot, clock.now(snapshot), owned, caught_up)
+            if self._filling is None:
+                self._filling = _Transaction(time.perf_counter())
+                self._step.begin()
+            try:
+                outputs = self._stepped(batch)
+            except Exception:
+                if self._filling.consumed:
+                    self._note_again(_first_offsets(records[start:]))
+                    self._settle()
+                    return
+                log.exception("%s: a batch failed; its records are tried one by one", self._service)
+                outputs = self._one_by_one(batch)
+            if not self._writer.queue(outputs):
+                self._note_again(_first_offsets(records[start:]))
+                self._finish()
+                self._forget()
+                return
+            self._step.kept()
+            self._filling.add(batch.records, outputs)
+
+    # Transactions: one is filled, the one before it may be under way.
+
+    def _seal_when_free(self) -> None:
+        """Seal what was filled, unless the commit before it is still at work and there is room for more."""
+        if self._filling is None:
+            return
+        room = self._filling.consumed < self._options.batch_records
+        if room and self._writer.under_way(self._options.gather_seconds):
+            return
+        self._seal()
+        if not self._options.overlap:
+            self._finish()
+
+    def _seal(self) -> None:
+        """Have the writer commit what was filled, once what was sealed before stands."""
+        if self._finish() and self._filling is not None:
+            self._writer.seal(self._offsets(self._filling.places), self._consumer)
+            self._sealed, self._filling = self._filling, None
+            self._step.sealed()
+
+    def _finish(self) -> bool:
+        """Wait for what is under way; where it does not stand, note all to be read again and return False."""
+        sealed = self._sealed
+        if sealed is None:
+            return True
+        if not self._writer.stands():
+            self._forget()
+            return False
+        self._sealed = None
+        self._next |= sealed.places
+        self._step.committed()
+        self._count(sealed)
+        return True
+
+    def _settle(self) -> None:
+        """Commit all that was stepped, and leave nothing under way."""
+        self._seal()
+        self._finish()
+        self._writer.settle(self._consumer)
+
+    def _forget(self) -> None:
+        """Note what is not committed to be read again."""
+        for transaction in (self._sealed, self._filling):
+            if transaction is not None:
+                self._note_again(transaction.firsts)
+        self._sealed = self._filling = None
+        self._step.aborted()
+
+    # What the client reports.
 
     def _reported(self, message: Message) -> bool:
         """Return False: the message is a report of the client's, which is taken note of."""
@@ -299,6 +393,7 @@ class TransactionalLoop:
                 self._starts([place])
             self._consumer.incremental_unassign([place])
             self._consumer.incremental_assign([place])
+            self._again.pop(partition, None)
 
     def _starts(self, partitions: list[Partition]) -> list[Partition]:
         """Set where newly assigned partitions start: the committed offset, unless state is rebuilt."""
@@ -307,11 +402,15 @@ class TransactionalLoop:
                 partition.offset = OFFSET_BEGINNING
         return partitions
 
-    def _rewind(self, records: Sequence[Record]) -> None:
-        firsts: dict[int, int] = {}
-        for record in records:
-            firsts.setdefault(record.partition, record.offset)
+    def _note_again(self, firsts: Mapping[int, int]) -> None:
+        """Note that partitions must be read again from these offsets on."""
         for partition, offset in firsts.items():
+            self._again[partition] = min(offset, self._again.get(partition, offset))
+
+    def _read_again(self) -> None:
+        """Seek to what was noted."""
+        again, self._again = self._again, {}
+        for partition, offset in again.items():
             if partition in self._owned:
                 self._consumer.seek(Partition(self._settings.topic(self._inbox.name), partition, offset))
 
@@ -321,7 +420,7 @@ class TransactionalLoop:
         name = self._settings.topic(self._inbox.name)
         return [Partition(name, partition, offset) for partition, offset in places.items()]
 
-    # Rebalance callbacks: they note what changed, and never commit.
+    # Rebalance callbacks.
 
     def _assigned(self, consumer: Consumer, partitions: list[Partition]) -> None:
         consumer.incremental_assign(self._starts(partitions))
@@ -330,10 +429,13 @@ class TransactionalLoop:
         self._tell_owned()
 
     def _lost(self, _consumer: Consumer, partitions: list[Partition]) -> None:
+        self._finish()
+        self._writer.abandon()
+        self._forget()
         self._gone(partitions)
 
-    def _revoked(self, consumer: Consumer, partitions: list[Partition]) -> None:
-        self._writer.settle(consumer)
+    def _revoked(self, _consumer: Consumer, partitions: list[Partition]) -> None:
+        self._settle()
         self._gone(partitions)
 
     def _gone(self, partitions: list[Partition]) -> None:
@@ -341,6 +443,7 @@ class TransactionalLoop:
         self._owned -= gone
         self._ends -= gone
         self._next = {partition: offset for partition, offset in self._next.items() if partition not in gone}
+        self._again = {partition: offset for partition, offset in self._again.items() if partition not in gone}
         self._moved = True
         self._step.dropped(gone)
         self._tell_owned()
@@ -349,9 +452,9 @@ class TransactionalLoop:
         METRICS.partitions_owned.labels(self._service).set(len(self._owned))
         log.info("%s owns partitions %s of %s", self._service, sorted(self._owned), self._inbox.name)
 
-    def _count(self, consumed: int, produced: Mapping[str, int], seconds: float) -> None:
-        METRICS.records_consumed.labels(self._service).inc(consumed)
-        METRICS.batch_records.labels(self._service).observe(consumed)
-        METRICS.batch_seconds.labels(self._service).observe(seconds)
-        for topic, count in produced.items():
+    def _count(self, done: _Transaction) -> None:
+        METRICS.records_consumed.labels(self._service).inc(done.consumed)
+        METRICS.batch_records.labels(self._service).observe(done.consumed)
+        METRICS.batch_seconds.labels(self._service).observe(time.perf_counter() - done.began)
+        for topic, count in done.produced.items():
             METRICS.records_produced.labels(self._service, topic).inc(count)

@@ -26,7 +26,7 @@ from runtime.control import ControlFollower
 from runtime.kafka import MAX_RECORD_BYTES, Record, client_config, partitions_of, producer_config
 from runtime.metrics import METRICS
 from runtime.partitioner import partition_of
-from runtime.service import Process, settle_memory
+from runtime.service import Process, tune_interpreter
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
 from runtime.start import service_codec
@@ -161,7 +161,7 @@ def run_stateful(
     app = _application(settings, name, process)
     _wire(app, settings, service, control)
     process.ready_when(lambda: _is_assigned(settings, name))
-    settle_memory()
+    tune_interpreter()
     app.run_until_told()
 
 

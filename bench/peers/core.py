@@ -12,7 +12,7 @@ from runtime.control import ControlFollower
 from runtime.kafka import Record
 from runtime.loop import Batch
 from runtime.options import settings_of
-from runtime.service import settle_memory
+from runtime.service import tune_interpreter
 from schemas.codec import Codec
 from schemas.envelope import Packed
 from schemas.topics import CLASSIFIED, INTERACTION_EVENTS, OFFERED, ROUTED
@@ -33,7 +33,7 @@ class Core:
         self._snapshot = control.snapshot
         self._core = make_core(options.model)
         self._offered = OFFERED.name
-        settle_memory()
+        tune_interpreter()
 
     def record(self, partition: int, offset: int, key: bytes | None, value: bytes | None) -> Record:
         """Return a consumed offer as the step wants it."""
@@ -44,5 +44,6 @@ class Core:
         self._core.begin()
         outputs = self._core.step(Batch(records, self._snapshot, real_now()))
         self._core.kept()
+        self._core.sealed()
         self._core.committed()
         return outputs

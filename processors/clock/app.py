@@ -55,9 +55,16 @@ class ClockStep:
         self._taken += self._stepped
         self._stepped = []
 
+    def sealed(self) -> None:
+        """Without overlap the next transaction begins when this one stands."""
+
     def committed(self) -> None:
         """The timers that were due are written."""
         self._taken = []
+
+    def aborted(self) -> None:
+        """Put back the timers that were taken and not written."""
+        self.begin()
 
     def dropped(self, partitions: frozenset[int]) -> None:
         """Forget timers that another process keeps now."""
@@ -119,5 +126,5 @@ def run(settings: Settings, process: Process) -> None:
     codec = service_codec(settings, process)
     control = ControlFollower(settings, SERVICE, (POLICY, CLOCK), codec)
     control.read_to_end()
-    options = LoopOptions(from_beginning=True)
+    options = LoopOptions(from_beginning=True, overlap=False)
     TransactionalLoop(settings, SERVICE, TIMERS, ClockStep(codec), control, options).run(process)

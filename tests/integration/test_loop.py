@@ -36,6 +36,10 @@ class Copy:
 
     def kept(self) -> None: ...
 
+    def sealed(self) -> None: ...
+
+    def aborted(self) -> None: ...
+
     def committed(self) -> None:
         self.batches += 1
 
@@ -86,7 +90,10 @@ def running(settings: Settings, step: Copy, options: LoopOptions | None = None) 
 
 
 def offer(settings: Settings, first: int, count: int) -> None:
-    producer = Producer(producer_config(settings))
+    offer_with(Producer(producer_config(settings)), settings, first, count)
+
+
+def offer_with(producer: Producer, settings: Settings, first: int, count: int) -> None:
     for number in range(first, first + count):
         producer.produce(settings.topic(OFFERED.name), key=str(number).encode(), value=b"v%d" % number)
         producer.poll(0)
@@ -95,9 +102,9 @@ def offer(settings: Settings, first: int, count: int) -> None:
 
 def offer_slowly(settings: Settings, count: int, seconds: float) -> None:
     """Offer 20 records at a time, with so many seconds in between: load, not a preloaded topic."""
-    pause = threading.Event()
+    pause, producer = threading.Event(), Producer(producer_config(settings))
     for first in range(0, count, 20):
-        offer(settings, first, 20)
+        offer_with(producer, settings, first, 20)
         pause.wait(seconds)
 
 
@@ -243,8 +250,8 @@ def test_an_aborted_transaction_is_rewound_and_read_again(settings: Settings) ->
     control = ControlFollower(settings, "copy", [CLOCK], Codec())
     control.read_to_end()
     loop = TransactionalLoop(settings, "copy", OFFERED, Copy(), control, LoopOptions(batch_records=40))
-    failing = _FailingCommits(loop._writer._producer, failures=3)
-    loop._writer._producer = failing
+    failing = _FailingCommits(loop._writer._producers[0], failures=3)
+    loop._writer._producers[0] = failing
     run = Running(loop, Process("copy"))
     try:
         copied_count(settings, 300)
@@ -305,6 +312,7 @@ def test_what_a_slice_remembered_before_it_failed_does_not_stand_with_the_slices
             super().__init__()
             self.stepped: list[int] = []
             self.pending: list[int] = []
+            self.complete: list[int] = []
             self.stood: list[int] = []
 
         def begin(self) -> None:
@@ -314,9 +322,13 @@ def test_what_a_slice_remembered_before_it_failed_does_not_stand_with_the_slices
             self.pending += self.stepped
             self.stepped = []
 
+        def sealed(self) -> None:
+            assert not self.complete
+            self.complete, self.pending = self.pending, []
+
         def committed(self) -> None:
-            self.stood += self.pending
-            self.pending = []
+            self.stood += self.complete
+            self.complete = []
 
         def step(self, batch: Batch) -> list[Packed]:
             for record in batch.records:

@@ -58,6 +58,7 @@ def test_no_partition_spends_more_than_its_permits_in_an_epoch(permits: tuple[in
             pending[place] += allowed > 0
         elif what == "committed":
             ledger.kept()
+            ledger.sealed()
             ledger.committed()
             committed += pending
             pending.clear()
@@ -99,6 +100,7 @@ def test_an_aborted_batch_gives_its_permits_back() -> None:
     ledger.begin()
     assert spend_if_left(ledger, probed, 0)
     ledger.kept()
+    ledger.sealed()
     ledger.committed()
     ledger.begin()
     assert not spend_if_left(ledger, probed, 0)
@@ -108,9 +110,11 @@ def test_a_new_epoch_has_permits_of_its_own() -> None:
     ledger = PermitLedger()
     assert spend_if_left(ledger, agent((1,), epoch=1), 0)
     ledger.kept()
+    ledger.sealed()
     ledger.committed()
     assert spend_if_left(ledger, agent((1,), epoch=2), 0)
     ledger.kept()
+    ledger.sealed()
     ledger.committed()
     assert not spend_if_left(ledger, agent((1,), epoch=2), 0)
 
@@ -119,6 +123,7 @@ def test_endpoints_and_tenants_do_not_spend_each_other_s_permits() -> None:
     ledger = PermitLedger()
     spend_if_left(ledger, agent((1,), name="nova"), 0)
     ledger.kept()
+    ledger.sealed()
     ledger.committed()
     assert ledger.left("acme", agent((1,), name="vega"), 0, NOW) == 1
     assert ledger.left("other", agent((1,), name="nova"), 0, NOW) == 1
@@ -130,6 +135,7 @@ def test_a_partition_that_went_and_came_back_starts_anew_and_the_others_do_not()
     spend_if_left(ledger, probed, 0)
     spend_if_left(ledger, probed, 1)
     ledger.kept()
+    ledger.sealed()
     ledger.committed()
     ledger.dropped(frozenset({0}))
     assert (ledger.left("acme", probed, 0, NOW), ledger.left("acme", probed, 1, NOW)) == (1, 0)
@@ -142,6 +148,7 @@ def test_probes_of_a_slice_that_failed_are_not_spent_with_the_slices_before_it()
     ledger.kept()
     spend_if_left(ledger, probed, 0)
     assert ledger.left("acme", probed, 0, NOW) == 1
+    ledger.sealed()
     ledger.committed()
     ledger.begin()
     assert ledger.left("acme", probed, 0, NOW) == 2

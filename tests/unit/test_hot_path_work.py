@@ -56,6 +56,7 @@ def step(core: Router, records: list[Record]) -> list[Packed]:
     core.begin()
     outputs = core.step(Batch(records, world(policies(1, INTENTS)), 1_700_000_000_000_000))
     core.kept()
+    core.sealed()
     core.committed()
     return outputs
 

@@ -82,6 +82,7 @@ class Bench:
         """A batch, committed."""
         packed = self.step(*records, now=now)
         self.router.kept()
+        self.router.sealed()
         self.router.committed()
         return packed
 
