@@ -45,7 +45,8 @@ class Stage:
     disk and page cache stay small.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, jvm_flags: Sequence[str] = LONG_RUN) -> None:
+        self._jvm_flags = jvm_flags
         self._exits = contextlib.ExitStack()
         self._runs = 0
         self._models: dict[int, Path] = {}
@@ -55,7 +56,7 @@ class Stage:
         """Start both."""
         self.folder = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="trunkline-bench-")))
         self.redis = self._exits.enter_context(EmbeddedRedis(self.folder / "redis"))
-        kafka = EmbeddedKafka(self.folder / "kafka", heap_megabytes=_HEAP_MEGABYTES, jvm_flags=LONG_RUN)
+        kafka = EmbeddedKafka(self.folder / "kafka", heap_megabytes=_HEAP_MEGABYTES, jvm_flags=self._jvm_flags)
         self.kafka = self._exits.enter_context(kafka)
         return self
 

@@ -115,7 +115,7 @@ class LoopOptions:
     `from_beginning`: state is rebuilt from the inbox at each assignment; no offsets are kept.
     """
 
-    batch_records: int = 4_000
+    batch_records: int = 16_000
     slice_records: int = 500
     poll_seconds: float = 0.1
     gather_seconds: float = 0.005

@@ -26,6 +26,8 @@ QUICK_START = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """For a broker that is to be there at once, and to leave the cores to others."""
 LONG_RUN = ("-XX:+UseParallelGC",)
 """For a broker under load for minutes: a third less CPU a record, once it is warm."""
+STEADY = ("-XX:+UseParallelGC", "-XX:TieredStopAtLevel=1")
+"""For a broker whose delays count from the start: the optimizing compiler works in bursts of half a core."""
 _JVM_FLAGS = (
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:ErrorFile=jvm-error.log",

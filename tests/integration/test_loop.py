@@ -112,6 +112,13 @@ def copied(settings: Settings) -> list[int]:
     return [int((record.value or b"")[1:]) for record in read_now(settings, [ROUTED.name])]
 
 
+def assert_in_order_of_their_partitions(settings: Settings) -> None:
+    places: dict[int, list[int]] = {}
+    for record in read_now(settings, [ROUTED.name]):
+        places.setdefault(record.partition, []).append(int((record.value or b"")[1:]))
+    assert all(numbers == sorted(numbers) for numbers in places.values())
+
+
 def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -129,10 +136,7 @@ def test_each_record_is_copied_once_and_in_order_of_its_partition(settings: Sett
     with running(settings, Copy()):
         copied_count(settings, 1000)
     assert sorted(copied(settings)) == list(range(1000))
-    places: dict[int, list[int]] = {}
-    for record in read_now(settings, [ROUTED.name]):
-        places.setdefault(record.partition, []).append(int((record.value or b"")[1:]))
-    assert all(numbers == sorted(numbers) for numbers in places.values())
+    assert_in_order_of_their_partitions(settings)
 
 
 def test_a_loop_that_stops_goes_on_where_it_left(settings: Settings) -> None:
@@ -246,11 +250,25 @@ def test_a_member_that_comes_and_goes_under_load_costs_the_other_nothing(setting
 
 def test_an_aborted_transaction_is_rewound_and_read_again(settings: Settings) -> None:
     """The producer fails in the middle of the first batches: their records come again, once."""
+    failing = copied_by_failing(settings, lambda producer: _Failing(producer, commits=3))
+    assert failing.failed == 3
+
+
+def test_an_output_that_is_refused_while_a_commit_is_under_way_comes_again_and_the_commit_stands(
+    settings: Settings,
+) -> None:
+    """Four producers take turns: the first fails in every fourth transaction, with the third's under way."""
+    failing = copied_by_failing(settings, lambda producer: _Failing(producer, begins=2))
+    assert failing.failed == 2
+
+
+def copied_by_failing(settings: Settings, failing_of: Callable[[Producer], _Failing]) -> _Failing:
+    """Copy 300 records with transactions of 20, one of whose producers fails; each comes once and in order."""
     offer(settings, 0, 300)
     control = ControlFollower(settings, "copy", [CLOCK], Codec())
     control.read_to_end()
-    loop = TransactionalLoop(settings, "copy", OFFERED, Copy(), control, LoopOptions(batch_records=40))
-    failing = _FailingCommits(loop._writer._producers[0], failures=3)
+    loop = TransactionalLoop(settings, "copy", OFFERED, Copy(), control, LoopOptions(batch_records=20))
+    failing = failing_of(loop._writer._producers[0])
     loop._writer._producers[0] = failing
     run = Running(loop, Process("copy"))
     try:
@@ -258,16 +276,18 @@ def test_an_aborted_transaction_is_rewound_and_read_again(settings: Settings) ->
     finally:
         run.stop()
         control.close()
-    assert failing.failed == 3
     assert sorted(copied(settings)) == list(range(300))
+    assert_in_order_of_their_partitions(settings)
+    return failing
 
 
-class _FailingCommits:
-    """The real producer, whose first commits report that the transaction must be aborted."""
+class _Failing:
+    """The real producer, whose first calls report that the transaction must be aborted."""
 
-    def __init__(self, producer: Producer, failures: int) -> None:
+    def __init__(self, producer: Producer, *, commits: int = 0, begins: int = 0) -> None:
         self._producer = producer
-        self._failures = failures
+        self._commits = commits
+        self._begins = begins
         self.failed = 0
 
     def __getattr__(self, name: str) -> object:
@@ -276,12 +296,20 @@ class _FailingCommits:
     def __len__(self) -> int:
         return len(self._producer)
 
+    def begin_transaction(self) -> None:
+        self._producer.begin_transaction()
+        if self.failed < self._begins:
+            self._fail()
+
     def commit_transaction(self, timeout: float) -> None:
-        if self.failed < self._failures:
-            self.failed += 1
+        if self.failed < self._commits:
             self._producer.flush(10)
-            raise KafkaException(KafkaError(KafkaError.INVALID_TXN_STATE, "test", txn_requires_abort=True))
+            self._fail()
         self._producer.commit_transaction(timeout)
+
+    def _fail(self) -> None:
+        self.failed += 1
+        raise KafkaException(KafkaError(KafkaError.INVALID_TXN_STATE, "test", txn_requires_abort=True))
 
 
 def test_a_failure_in_a_later_slice_keeps_the_slices_before_it_and_the_order_after_it(settings: Settings) -> None:
@@ -298,10 +326,7 @@ def test_a_failure_in_a_later_slice_keeps_the_slices_before_it_and_the_order_aft
         letters = read_until(settings, [OFFERED.dead_letter_name], lambda records: len(records) >= 3)
     assert sorted(copied(settings)) == [number for number in range(300) if number not in {57, 58, 203}]
     assert {letter.value for letter in letters} == {b"v57", b"v58", b"v203"}
-    places: dict[int, list[int]] = {}
-    for record in read_now(settings, [ROUTED.name]):
-        places.setdefault(record.partition, []).append(int((record.value or b"")[1:]))
-    assert all(numbers == sorted(numbers) for numbers in places.values())
+    assert_in_order_of_their_partitions(settings)
 
 
 def test_what_a_slice_remembered_before_it_failed_does_not_stand_with_the_slices_before_it(settings: Settings) -> None:

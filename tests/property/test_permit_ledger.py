@@ -33,8 +33,7 @@ def spend_if_left(ledger: PermitLedger, probed: Agent, partition: int, now: int 
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("probe"), st.integers(0, PARTITIONS - 1)),
-        st.tuples(st.just("committed"), st.just(0)),
-        st.tuples(st.just("begin"), st.just(0)),
+        st.tuples(st.sampled_from(["sealed", "committed", "begin", "aborted"]), st.just(0)),
         st.tuples(st.just("next epoch"), st.just(0)),
         st.tuples(st.just("dropped"), st.integers(0, PARTITIONS - 1)),
     ),
@@ -45,22 +44,29 @@ steps = st.lists(
 @settings(max_examples=500, deadline=None)
 @given(permits=st.tuples(*[st.integers(0, 3)] * PARTITIONS), doings=steps)
 def test_no_partition_spends_more_than_its_permits_in_an_epoch(permits: tuple[int, ...], doings: list) -> None:
-    """Spent is what was committed. A batch that is begun anew was aborted: its probes were never sent."""
+    """Spent is what was committed, and what may yet be; a transaction that is begun anew never sent its probes."""
     ledger, epoch = PermitLedger(), 1
     committed: Counter[tuple[int, int]] = Counter()
+    sealed: Counter[tuple[int, int]] = Counter()
     pending: Counter[tuple[int, int]] = Counter()
     for what, partition in doings:
         if what == "probe":
             place = (epoch, partition)
-            allowed = permits[partition] - committed[place] - pending[place]
+            allowed = permits[partition] - committed[place] - sealed[place] - pending[place]
             assert ledger.left("acme", agent(permits, epoch), partition, NOW) == allowed
             assert spend_if_left(ledger, agent(permits, epoch), partition) == (allowed > 0)
             pending[place] += allowed > 0
-        elif what == "committed":
+        elif what == "sealed" and not sealed:
             ledger.kept()
             ledger.sealed()
+            sealed, pending = pending, Counter()
+        elif what == "committed":
             ledger.committed()
-            committed += pending
+            committed += sealed
+            sealed.clear()
+        elif what == "aborted":
+            ledger.aborted()
+            sealed.clear()
             pending.clear()
         elif what == "next epoch":
             # The snapshot of a batch does not change within it.
@@ -70,7 +76,10 @@ def test_no_partition_spends_more_than_its_permits_in_an_epoch(permits: tuple[in
         else:
             ledger.begin()
             pending.clear()
-            if what == "dropped":
+            if what == "dropped":  # what was sealed is settled before
+                ledger.committed()
+                committed += sealed
+                sealed.clear()
                 ledger.dropped(frozenset({partition}))
                 committed = Counter({p: n for p, n in committed.items() if p[1] != partition})
         assert all(count <= permits[place[1]] for place, count in committed.items())
