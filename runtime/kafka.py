@@ -35,6 +35,11 @@ _LEADER_SECONDS = 10.0
 _LEADER_RETRY_SECONDS = 0.05
 
 
+FETCH_CONFIG = {"fetch.wait.max.ms": 50, "fetch.queue.backoff.ms": 5}
+"""How consumers fetch. The second: with a full queue (64 MB) librdkafka pauses, by default for a second, in which a
+fast reader empties it and then waits. A pass-through took 136,000 records/s with the default, 250,000 with this."""
+
+
 def client_config(settings: Settings) -> dict[str, Any]:
     """Return what every client needs: where the brokers are, and how fast it retries."""
     return {
@@ -68,7 +73,7 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
         "enable.partition.eof": True,
-        "fetch.wait.max.ms": 50,
+        **FETCH_CONFIG,
         "allow.auto.create.topics": False,
     }
 

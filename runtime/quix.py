@@ -23,7 +23,7 @@ from quixstreams.processing import ProcessingContext
 
 from runtime import clock
 from runtime.control import ControlFollower
-from runtime.kafka import MAX_RECORD_BYTES, Record, client_config, partitions_of, producer_config
+from runtime.kafka import FETCH_CONFIG, MAX_RECORD_BYTES, Record, client_config, partitions_of, producer_config
 from runtime.metrics import METRICS
 from runtime.partitioner import partition_of
 from runtime.service import Process, tune_interpreter
@@ -226,7 +226,7 @@ def _application(settings: Settings, name: str, process: Process) -> _Applicatio
             "group.instance.id": identity,
             "session.timeout.ms": 6_000,
             "heartbeat.interval.ms": 2_000,
-            "fetch.wait.max.ms": 50,
+            **FETCH_CONFIG,
             "isolation.level": "read_committed",
         },
         producer_extra_config={
