@@ -61,9 +61,6 @@ share.coordinator.state.topic.num.partitions=1
 # A service that starts gets its partitions at once, and what a killed one left open is aborted soon.
 group.initial.rebalance.delay.ms=0
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
-# The client says which partitions a transaction has; that the broker checks it again at each partition's first
-# record guards against requests that a network delays beyond the end of their transaction. Here there is no network.
-transaction.partition.verification.enable=false
 # After a kill the controller takes the broker back only when the old session has ended: with the default of 9 s
 # a start takes 12 s, with 3 s it takes 5.5 s.
 broker.session.timeout.ms=3000
