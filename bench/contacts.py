@@ -12,7 +12,7 @@ import scipy.sparse
 
 from bench.language import CORPUS_SEED, Language
 from router.classify.features import count_features
-from router.classify.linear import LinearModel, softmax
+from router.classify.linear import EVIDENCE, LinearModel, evidence
 from router.classify.result import OUT_OF_SCOPE
 from router.classify.store import save_model
 from router.classify.vocabulary import feature_matrix, vocabulary_of
@@ -30,6 +30,7 @@ CORPUS_TEXTS = 15_000
 CONFIDENT_SHARE, CONFIDENT = 0.75, 0.75
 """Three of four contacts are as sure as the threshold of AI with a person watching asks for."""
 _OFFERS_SEED, _TUNING_SEED, _TUNING_TEXTS = 41, 42, 2_000
+_OUTSIDE_LOG_ODDS = -3.0
 _CHANNELS = tuple(Channel)
 _QUEUES, _ENDPOINTS = 5, 6
 _HUMAN_ONLY_EVERY = 8
@@ -45,7 +46,7 @@ def bench_model(folder: Path, intents: int = INTENTS) -> Path:
     """Write a model of so many intents and out-of-scope to `folder`; return its path.
 
     Nothing is trained: the weights of an intent are the mean of its texts' features (Rocchio's nearest
-    centroid), and the temperature is such that CONFIDENT_SHARE of new texts reach CONFIDENT.
+    centroid), and confidence grows with the gap to the runner-up: CONFIDENT_SHARE of new texts reach CONFIDENT.
     """
     language = Language(intents)
     labels = _spread(CORPUS_TEXTS, intents)
@@ -61,11 +62,13 @@ def bench_model(folder: Path, intents: int = INTENTS) -> Path:
         temperature=1.0,
         corpus_sha256="made up",
         vocabulary=vocabulary,
-        weights=np.ascontiguousarray(weights, dtype=np.float32),
+        weights=np.ascontiguousarray(weights, dtype=np.float16),
         bias=np.zeros(intents + 1, dtype=np.float32),
+        right=np.zeros(EVIDENCE + 1),
+        outside=np.append(np.zeros(EVIDENCE), _OUTSIDE_LOG_ODDS),
     )
     path = folder / f"{model.name}.npz"
-    save_model(_tempered(model, language, intents), path)
+    save_model(_calibrated(model, language, intents), path)
     return path
 
 
@@ -138,14 +141,15 @@ def _spread(count: int, intents: int, seed: int = CORPUS_SEED) -> list[int]:
     return spread
 
 
-def _tempered(model: LinearModel, language: Language, intents: int) -> LinearModel:
-    """Return the model at the temperature at which new texts are as sure as they ought to be."""
+def _calibrated(model: LinearModel, language: Language, intents: int) -> LinearModel:
+    """Return the model as sure of new texts as it ought to be."""
     texts = list(language.utterances(_spread(_TUNING_TEXTS, intents, _TUNING_SEED), _TUNING_SEED))
     vocabulary = model.vocabulary
-    logits = feature_matrix(count_features(texts), len(texts), vocabulary, vocabulary.slots()) @ model.weights
-    low, high = -9.0, 0.0  # logarithms: the higher the temperature, the less sure
-    for _ in range(20):
-        middle = (low + high) / 2
-        sure = np.mean(softmax(logits / np.exp(middle)).max(axis=1) >= CONFIDENT)
-        low, high = (middle, high) if sure >= CONFIDENT_SHARE else (low, middle)
-    return dataclasses.replace(model, temperature=float(np.exp(low)))
+    features = feature_matrix(count_features(texts), len(texts), vocabulary, vocabulary.slots())
+    margins = (features @ model.weights.astype(np.float32)).astype(np.float32)
+    gaps = evidence(margins, model.intents.index(OUT_OF_SCOPE)).columns[:, 1]
+    slope = 1.0 / float(gaps.std())
+    enough = float(np.quantile(gaps, 1.0 - CONFIDENT_SHARE))
+    right = np.zeros(EVIDENCE + 1)
+    right[1], right[-1] = slope, np.log(CONFIDENT / (1.0 - CONFIDENT)) - slope * enough
+    return dataclasses.replace(model, right=right)

@@ -1,20 +1,23 @@
 """The router as a step of the transactional loop: a batch of offers in, decisions out.
 
-decode -> ask the offer-once guard -> classify the batch while it answers -> decide each -> pack. The
-same offer read again (after an abort or a crash) finds itself in the guard and is decided again, not
-taken for a repeat.
+decode -> ask the offer-once guard -> classify the batch while it answers, each tenant's contacts by its own
+model -> decide each -> pack. The same offer read again (after an abort or a crash) finds itself in the guard and
+is decided again, not taken for a repeat.
 """
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat as same
 from typing import Protocol
 
 from router.classify.model import Classifier
 from router.decide.decision import Contact, decide, eligible_probes, repeat
 from router.decide.permits import PermitLedger
 from router.decide.world import World, world_of
+from router.models import UNASSIGNED, Choices, Model, Models
 from runtime.kafka import Record
 from runtime.loop import Batch
 from runtime.metrics import METRICS
@@ -24,7 +27,7 @@ from schemas.envelope import Envelope, Packed, dead_letter
 from schemas.errors import DecodeError
 from schemas.fields import Disposition
 from schemas.interactions import Classification, Classified, Decision, Load, Offered
-from schemas.topics import CLASSIFIED, INTERACTION_EVENTS, OFFERED, ROUTED, contact_key
+from schemas.topics import CLASSIFIED, INTERACTION_EVENTS, MODELS, OFFERED, ROUTED, contact_key
 
 SERVICE = "router"
 GUARD_SECONDS = 24 * 60 * 60
@@ -46,16 +49,20 @@ _STORE_DOWN = Load(store_down=True)
 
 
 class Router:
-    """Decides batches of offers (a `runtime.loop.Step`)."""
+    """Decides batches of offers (a `runtime.loop.Step`).
+
+    `classifier` is the router's own: for tenants without an assigned model. `models` is who has which.
+    """
 
     def __init__(self, codec: Codec, classifier: Classifier, guard: Guard) -> None:
+        self.models = Models(classifier)
         self._codec = codec
         self._envelope = Envelope(codec, SERVICE)
-        self._classifier = classifier
         self._guard = guard
         self._permits = PermitLedger()
         self._seen: Snapshot | None = None
         self._world = world_of(Snapshot())
+        self._worlds: dict[int, World] = {}
 
     def begin(self) -> None:
         """Forget what was stepped and not sealed."""
@@ -90,14 +97,16 @@ class Router:
         records, offers, outputs = self._decode(batch.records)
         if not offers:
             return outputs
-        world = self._world_at(batch.snapshot)
+        choices = self.models.choices(batch.snapshot)
         keys = [contact_key(offered.tenant, offered.interaction_id) for offered in offers]
         self._guard.ask(keys, [f"{record.partition}:{record.offset}" for record in records])
-        classifications = self._classify(offers)
+        classifications, worlds = self._classify(offers, choices, batch.snapshot)
         others = self._guard.others()
         METRICS.guard_down.set(others is None)
         decisions = []
-        for at, (record, offered, classification) in enumerate(zip(records, offers, classifications, strict=True)):
+        for at, (record, offered, classification, world) in enumerate(
+            zip(records, offers, classifications, worlds, strict=True)
+        ):
             contact = Contact(offered, record.partition, record.offset, classification)
             if others and at in others:
                 partition, _, offset = others[at].partition(":")
@@ -124,19 +133,45 @@ class Router:
                 good.append(record)
         return good, offers, letters
 
-    def _classify(self, offers: Sequence[Offered]) -> list[Classification]:
-        """Return an intent for every offer: the one it brought, else the model's."""
-        texts = [offered.text for offered in offers if offered.classification is None]
-        made = self._classifier.classify(texts).rows() if texts else []
-        if len(made) == len(offers):
-            return made
-        rows = iter(made)
-        return [offered.classification or next(rows) for offered in offers]
+    def _classify(
+        self, offers: Sequence[Offered], choices: Choices, snapshot: Snapshot
+    ) -> tuple[list[Classification], Iterable[World]]:
+        """Return an intent for every offer, and the world whose epochs name the assignment of its model."""
+        if not choices.by_tenant:
+            model, epoch = choices.others
+            rows, by_model = self._classified_by(model, offers)
+            return rows, same(self._world_at(snapshot, epoch if by_model else UNASSIGNED), len(offers))
+        chosen = [choices.of(offered.tenant) for offered in offers]
+        split: dict[Model, list[int]] = {}
+        for at, choice in enumerate(chosen):
+            split.setdefault(choice.model, []).append(at)
+        merged: dict[int, tuple[Classification, World]] = {}
+        for model, places in split.items():
+            rows, by_model = self._classified_by(model, [offers[at] for at in places])
+            for at, row in zip(places, rows, strict=True):
+                merged[at] = row, self._world_at(snapshot, chosen[at].epoch if by_model else UNASSIGNED)
+        return [merged[at][0] for at in range(len(offers))], [merged[at][1] for at in range(len(offers))]
 
-    def _world_at(self, snapshot: Snapshot) -> World:
+    def _classified_by(self, model: Model, offers: Sequence[Offered]) -> tuple[list[Classification], bool]:
+        """Return an intent for every offer, the one it brought, else the model's; and whether the model worked."""
+        texts = [offered.text for offered in offers if offered.classification is None]
+        made, by_model = self.models.rows(model, texts) if texts else ([], True)
+        if len(made) == len(offers):
+            return made, by_model
+        rows = iter(made)
+        return [offered.classification or next(rows) for offered in offers], by_model
+
+    def _world_at(self, snapshot: Snapshot, models_epoch: int) -> World:
+        """Return the world of a snapshot, for decisions by the model that this record of `models` assigned."""
         if snapshot is not self._seen:
             self._world, self._seen = world_of(snapshot, self._world), snapshot
-        return self._world
+            self._worlds.clear()
+        world = self._worlds.get(models_epoch)
+        if world is None:
+            world = copy.copy(self._world)  # the tenants that it arranges are those of all copies
+            world.epochs = {**world.epochs, MODELS.name: models_epoch}
+            self._worlds[models_epoch] = world
+        return world
 
     def _decide(self, contact: Contact, world: World, now: int, *, store_down: bool) -> Decision:
         probes = eligible_probes(contact, world) if world.any_recovering else ()

@@ -17,7 +17,8 @@ from runtime.settings import Settings
 @click.option(
     "--model",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="file of the model that finds intents; by default the seed model that comes with the product",
+    help="file of the model that finds intents of tenants to whom `trunkline models` assigns none; by default the "
+    "seed model that comes with the product",
 )
 @click.option(
     "--batch-records",

@@ -66,6 +66,19 @@ class Catalogue:
             ["service", "topic", "reason"],
             registry=r,
         )
+        self.models_refused = Counter(
+            "trunkline_models_refused_total",
+            "Assigned models that could not be used; what the tenant had stays.",
+            ["tenant"],
+            registry=r,
+        )
+        self.model_fallbacks = Counter(
+            "trunkline_model_fallbacks_total",
+            "Contacts classified by the router's own model because the assigned one failed.",
+            ["model"],
+            registry=r,
+        )
+        self.models_in_use = Gauge("trunkline_models_in_use", "Models that tenants are classified with.", registry=r)
         self.view_rows = Gauge("trunkline_view_rows", "Rows of a live view.", ["view"], registry=r)
         self.view_lag_seconds = Histogram(
             "trunkline_view_lag_seconds",

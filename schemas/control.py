@@ -72,6 +72,23 @@ class Policy(Event, frozen=True, kw_only=True):
     occurred_at: Micros
 
 
+class ModelAssignment(Event, frozen=True, kw_only=True):
+    """Which model finds the intents of a tenant's contacts. The last record of a tenant stands.
+
+    Tenant `*` is every tenant without an assignment of its own; a tombstone takes an assignment back.
+    `model` is checked against the file: a router uses no other content than was assigned.
+    `classifier` names the entry point that opens the file, in the group `trunkline.classifiers`.
+    """
+
+    tenant: Id
+    model: Annotated[str, Meta(min_length=1, max_length=256, description="version id: name-first 12 hex of its hash")]
+    location: Annotated[
+        str, Meta(min_length=1, max_length=4096, description="path or file URL of the model, as routers see it")
+    ]
+    classifier: Name = "trunkline"
+    occurred_at: Micros
+
+
 class ClockSetting(Event, frozen=True, kw_only=True):
     """How Trunkline's time runs: now = origin + (real now - real_origin) * speed.
 

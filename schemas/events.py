@@ -29,6 +29,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     wfm.CapacitySignal,
     wfm.StaffingRequirement,
     control.Policy,
+    control.ModelAssignment,
     control.ClockSetting,
     control.Fault,
 )

@@ -95,7 +95,8 @@ class Decision(Event, frozen=True, kw_only=True):
 
     Written by the router to `interactions.routed` and to the inbox of sessions, where it is
     the event `decided`. A pure function of the offer, of the control topics at `epochs`
-    (topic -> offset of the last record applied, -1 when empty) and of `load`.
+    (topic -> offset of the last record applied, -1 when empty; of `models`, the record by which the
+    contact was classified, -1 for the router's own model) and of `load`.
     A record with disposition `repeat` is no decision: `pool` is null and
     `first_decision_id` names the decision that stands.
     """

@@ -174,6 +174,10 @@ POLICY = Topic(
     "policy", "what a tenant wants: agents, queues, thresholds", "tenant", _tenant, (control.Policy,),
     ("operators",), ("router", "clock", "health", "staffing"), layout=Layout.CONTROL, retention_ms=-1,
 )  # fmt: skip
+MODELS = Topic(
+    "models", "which model finds the intents of a tenant's contacts", "tenant, or '*' for all others", _tenant,
+    (control.ModelAssignment,), ("operators",), ("router",), layout=Layout.CONTROL, retention_ms=-1,
+)  # fmt: skip
 CLOCK = Topic(
     "clock", "how Trunkline's time runs", "'clock'", lambda _event: "clock", (control.ClockSetting,),
     ("simulator",), ("all services",), layout=Layout.CONTROL, retention_ms=-1,
@@ -185,8 +189,10 @@ FAULTS = Topic(
 
 TOPICS: tuple[Topic, ...] = (
     OFFERED, CLASSIFIED, ROUTED, INTERACTION_EVENTS, CLOSED, TIMERS, AGENT_EVENTS, TRANSITIONS, BREAKER_STATE,
-    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, POLICY, CLOCK, FAULTS,
+    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, POLICY, MODELS, CLOCK, FAULTS,
 )  # fmt: skip
+ANY_TENANT = "*"
+"""Key of `models` that stands for every tenant without a model of its own."""
 SCHEMAS_NAME = "schemas"
 """Compacted topic of plain JSON: fingerprint -> Avro schema, published by writers at start."""
 

@@ -19,6 +19,8 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "topics": ("trunkline.topics", "topics", "Create or list the topics."),
     "tail": ("trunkline.records", "tail", "Print a topic's records as JSON lines."),
     "produce": ("trunkline.records", "produce", "Write JSON lines to a topic."),
+    "classifier": ("router.classify.cli", "classifier", "Train, measure and ask a model that finds intents."),
+    "models": ("router.models_cli", "models", "Choose which tenant is classified by which model."),
     "router": ("router.cli", "router", "Service: decide who handles each contact."),
     "sessions": ("processors.cli", "sessions", "Service: follow contacts to their end."),
     "clock": ("processors.cli", "clock", "Service: ticks and timers."),

@@ -11,10 +11,10 @@ from router.classify.linear import LinearClassifier, LinearModel
 from router.classify.result import OUT_OF_SCOPE, Classifications, Classifier
 from router.classify.store import load_model, save_model
 
-__all__ = ["OUT_OF_SCOPE", "Classifications", "Classifier", "ModelError", "load_seed_model"]
+__all__ = ["OUT_OF_SCOPE", "Classifications", "Classifier", "ModelError", "load_seed_model", "open_classifier"]
 
 NAME = "seed"
-RECIPE = 2
+RECIPE = 3
 """Grows with every change of `train` that changes a model, so that no older one is taken from a cache."""
 
 
@@ -27,6 +27,11 @@ def load_seed_model(cache_folder: Path) -> Classifier:
     corpus = read_corpus()
     path = cache_folder / f"{NAME}-{RECIPE}-{corpus_sha256(corpus)[:12]}.npz"
     return LinearClassifier(_cached(path) or _trained(corpus, path))
+
+
+def open_classifier(path: Path) -> Classifier:
+    """Return the classifier of a model file; raise ModelError where it is damaged, foreign or not there."""
+    return LinearClassifier(load_model(path))
 
 
 def _cached(path: Path) -> LinearModel | None:

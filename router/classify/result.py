@@ -19,14 +19,17 @@ OUT_OF_SCOPE = "oos"
 class Classifications:
     """The intents of n texts, in columns.
 
-    `intent` and `runner_up` index `intents`. `confidence` is the probability of `intent`,
-    `runner_up_gap` what it is ahead of the second. `model` names the model and its content.
+    `intent` and `runner_up` index `intents`. `confidence` is the probability that `intent` is right, whatever
+    else may be the case, out of scope included; `runner_up_gap` is what it is ahead of the second.
+    `out_of_scope`, from 0 to 1, ranks texts by how little they look like any intent: 0.5 where both are as likely
+    in a sample with as many of either. `model` names the model and its content.
     """
 
     intent: npt.NDArray[np.int32]
     confidence: npt.NDArray[np.float64]
     runner_up: npt.NDArray[np.int32]
     runner_up_gap: npt.NDArray[np.float64]
+    out_of_scope: npt.NDArray[np.float64]
     intents: tuple[str, ...]
     model: str
 
@@ -51,3 +54,6 @@ class Classifier(Protocol):
 
     def classify(self, texts: Sequence[str]) -> Classifications:
         """Return a row per text, in order; raise for no text, whatever is in it."""
+
+    def explain(self, text: str) -> list[tuple[str, float]]:
+        """Return the distinct words of a text with what each added to its intent's margin, heaviest first."""

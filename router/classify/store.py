@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from router.classify.errors import ModelError
 from router.classify.features import BUCKETS, FEATURES_VERSION, KINDS
-from router.classify.linear import LinearModel
+from router.classify.linear import EVIDENCE, LinearModel
 from router.classify.result import OUT_OF_SCOPE
 from router.classify.vocabulary import Vocabulary
 
-FORMAT = "trunkline-linear-model-1"
+FORMAT = "trunkline-linear-model-2"
 _REMEDY = "remove the file, so that the model is trained again, or put back the file that was saved"
 
 
@@ -77,6 +77,9 @@ def _model(manifest: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Lin
         vocabulary=vocabulary,
         weights=arrays["weights"],
         bias=arrays["bias"],
+        right=arrays["right"],
+        outside=arrays["outside"],
+        metrics=manifest["metrics"],
     )
 
 
@@ -89,6 +92,7 @@ def _consistent(model: LinearModel) -> bool:
         and model.vocabulary.unseen_scales.shape == (len(KINDS),)
         and model.weights.shape == (buckets.size, intents)
         and model.bias.shape == (intents,)
+        and model.right.shape == model.outside.shape == (EVIDENCE + 1,)
         and bool(np.all((buckets >= 0) & (buckets < BUCKETS)))
         and OUT_OF_SCOPE in model.intents
         and model.temperature > 0.0

@@ -23,9 +23,11 @@ Floats32 = npt.NDArray[np.float32]
 Floats64 = npt.NDArray[np.float64]
 
 
-KIND_WEIGHTS = np.array([1.0, 0.5, 0.5])
-"""Weight of words, pairs and character grams: the last two are many and overlap. Cross-validated
-accuracy is 0.54 to 0.60 where those two are 0.25, 0.5 or 1; 0.59 here."""
+KIND_WEIGHTS: Floats64 = np.array([1.0, 0.7, 0.4, 0.3])
+"""Weight of words, neighbours, pairs over a word and character grams: the last three are many and overlap."""
+UNSEEN_WEIGHT = 2.0**0.5
+"""How much more a feature that training did not see counts for the length. CLINC150's validation set, by the highest
+margin: area under the curve of out of scope 0.967 at 0.5, 0.970 at 1, 0.972 at 2 (of the square), accuracy the same."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,13 +71,13 @@ def feature_matrix(counts: Counts, texts: int, vocabulary: Vocabulary, slots: np
     return scipy.sparse.csr_matrix((unit, slots_found[known], starts), shape=(texts, vocabulary.buckets.size))
 
 
-def vocabulary_of(counts: Counts, texts: int) -> Vocabulary:
-    """Return the scales of a corpus by smoothed inverse document frequency: ln((1 + n) / (1 + df)) + 1."""
+def vocabulary_of(counts: Counts, texts: int, kind_weights: Floats64 = KIND_WEIGHTS) -> Vocabulary:
+    """Return the scales of a corpus: a kind's weight times inverse document frequency, ln((1 + n) / (1 + df)) + 1."""
     frequencies = np.bincount(counts.buckets, minlength=BUCKETS)
     buckets = np.flatnonzero(frequencies)
     rarity = np.log((1 + texts) / (1 + frequencies[buckets])) + 1.0
     return Vocabulary(
         buckets=buckets.astype(np.int32),
-        scales=(KIND_WEIGHTS[buckets >> BUCKET_BITS] * rarity).astype(np.float32),
-        unseen_scales=(KIND_WEIGHTS * (np.log(1 + texts) + 1.0)).astype(np.float32),
+        scales=(kind_weights[buckets >> BUCKET_BITS] * rarity).astype(np.float32),
+        unseen_scales=(UNSEEN_WEIGHT * kind_weights * (np.log(1 + texts) + 1.0)).astype(np.float32),
     )

@@ -70,6 +70,10 @@ class WordMemory:
         squares += np.bincount(said.pair_rows, weights=scales * scales, minlength=len(texts))
         return sums, np.sqrt(squares)
 
+    def of_words(self, words: Sequence[str]) -> Floats32:
+        """Return float32[n, intents], what each of some distinct words adds; at most LEAST_WORDS of them."""
+        return self._sums[self._places_of([list(words)], len(words))]
+
     def _places_of(self, texts: Sequence[list[str]], words: int) -> Ints:
         """Return where the words of texts are remembered, once they are."""
         if self._characters > MOST_CHARACTERS:

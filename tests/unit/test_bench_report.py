@@ -194,7 +194,7 @@ def test_the_model_has_the_vocabulary_of_a_real_one_and_is_sure_of_three_contact
     sure = np.mean(LinearClassifier(loaded).classify(texts).confidence >= CONFIDENT)
 
     assert len(loaded.intents) == INTENTS + 1
-    assert 50_000 < loaded.vocabulary.buckets.size < 80_000  # CLINC150's: 56,431
+    assert 80_000 < loaded.vocabulary.buckets.size < 120_000  # CLINC150's: 91,236
     assert 0.70 < sure < 0.82
 
 

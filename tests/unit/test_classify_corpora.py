@@ -1,10 +1,15 @@
+import csv
+import io
+import json
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from router.classify.corpus import Utterance, corpus_sha256, read_corpus
+from router.classify.corpus import Survey, Utterance, corpus_sha256, read_corpus, survey
 from router.classify.errors import ModelError
 from router.classify.features import words_of
 from router.classify.result import OUT_OF_SCOPE
@@ -74,21 +79,108 @@ def test_a_corpus_keeps_its_hash_when_its_file_is_laid_out_otherwise(tmp_path):
     assert corpus_sha256([Utterance("hello", "pay_bill")]) != corpus_sha256([Utterance("hello", "oos")])
 
 
+SAID = [
+    Utterance("hello, you", "greeting"),
+    Utterance('it said "no"\nand 2\u2028stopped', "oos"),
+    Utterance("né", "a b"),
+]
+FIELDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+UTTERANCES = st.lists(
+    st.builds(Utterance, FIELDS.filter(str.strip), FIELDS.map(str.strip).filter(bool)), min_size=1, max_size=6
+)
+
+
+def table(utterances, separator):
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=separator).writerows([("text", "intent"), *utterances])
+    return out.getvalue()
+
+
+def objects(utterances):
+    return "".join(json.dumps(u._asdict(), ensure_ascii=False) + "\n" for u in utterances)
+
+
+def written(folder, name, content):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize("bom", ["", "\ufeff"], ids=["", "bom"])
+@pytest.mark.parametrize("ending", ["right", "none", "foreign"])
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("suffix", "content"),
     [
-        (b"text,intent\nhello,oos\nno intent,\n", "record 3"),
-        (b"words,label\nhello,oos\n", "record 2"),
-        (b"text,intent\n\xff\xfe,oos\n", "cannot be read"),
+        (".csv", table(SAID, ",")),
+        (".tsv", table(SAID, "\t")),
+        (".jsonl", objects(SAID)),
+        (".ndjson", objects(SAID)),
+        (".json", objects(SAID)),
+        (".JSONL", objects(SAID).replace("\n", "\r\n\r\n")),
     ],
 )
-def test_a_corpus_that_lacks_something_is_refused_with_the_place(tmp_path, content, complaint):
-    path = tmp_path / "corpus.csv"
-    path.write_bytes(content)
-    with pytest.raises(ModelError, match=complaint):
+def test_a_corpus_is_the_same_in_every_form(tmp_path, suffix, content, ending, bom):
+    name = "corpus" + {"right": suffix, "none": "", "foreign": ".txt"}[ending]
+    assert read_corpus(written(tmp_path, name, bom + content)) == tuple(SAID)
+
+
+@given(utterances=UTTERANCES, form=st.sampled_from([".csv", ".tsv", ".jsonl"]))
+def test_whatever_is_written_is_read(tmp_path_factory, utterances, form):
+    content = objects(utterances) if form == ".jsonl" else table(utterances, "," if form == ".csv" else "\t")
+    path = written(tmp_path_factory.getbasetemp(), f"any{form}", content)
+    assert read_corpus(path) == tuple(utterances)
+
+
+def test_further_columns_and_blank_lines_are_passed_over(tmp_path):
+    content = "number, Intent ,TEXT\n1,  greeting ,hello\n\n2,oos,bye\n"
+    assert read_corpus(written(tmp_path, "c.csv", content)) == (Utterance("hello", "greeting"), Utterance("bye", "oos"))
+
+
+def test_contacts_may_say_nothing_but_an_utterance_to_learn_from_may_not(tmp_path):
+    path = written(tmp_path, "c.csv", "text,intent\n,oos\n")
+    assert read_corpus(path, silence_allowed=True) == (Utterance("", "oos"),)
+    with pytest.raises(ModelError, match=r"line 2 .*c\.csv.* empty text .*'oos': fill it"):
         read_corpus(path)
 
 
-def test_a_corpus_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ModelError, match=r"absent\.csv"):
-        read_corpus(tmp_path / "absent.csv")
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("c.csv", b"text,intent\nhello,oos\nno intent,\n", "line 3 .* lacks"),
+        ("c.csv", b"text,intent\nhello,oos\nno intent\n", "line 3 .* lacks"),
+        ("c.csv", b'text,intent\n"two\nlines",oos\n\nno intent,\n', "line 5 .* lacks"),
+        ("c.csv", b"words,label\nhello,oos\n", "line 1 .*'words,label'.* begin the file with 'text,intent'"),
+        ("c.csv", b"text,intent,text\nhello,oos,hi\n", "once each"),
+        ("c.csv", b"text,intent\nhello, you,oos\n", "line 2 .* has 3 fields, the header has 2: put .* quotes"),
+        ("c.csv", b'text,intent\nhello,oos\n"bye,oos\nx,oos\n', "line 3 .* double each"),
+        ("c.csv", b"text,intent\na,oos\n\xff\xfe,oos\n", "line 3 .* cannot be read: byte 0xff .* UTF-8"),
+        ("c.csv", "text,intent\na,oos\n".encode("utf-16"), "UTF-16; save it as UTF-8"),
+        ("c.csv", b"text,intent\n", "no utterance: give"),
+        ("c.csv", b"", "line 1 .*begin the file with"),
+        ("c.tsv", b"text,intent\na,oos\n", r"begin the file with 'text\\tintent'"),
+        ("c.jsonl", b'{"text":"a","intent":"oos"}\n{"text":\n', "line 2 .* is no JSON .* an object a line"),
+        ("c.jsonl", b'\n["a","oos"]\n', "line 2 .* is no JSON object"),
+        ("c.json", b'[\n{"text":"a","intent":"oos"}]\n', "line 1 .*jq"),
+        ("c.jsonl", b"[" * 100_000, "line 1 .* is no JSON"),
+        ("c.jsonl", b'{"text":7,"intent":"oos"}\n', "line 1 .* lacks"),
+        ("c.jsonl", b'{"text":"\\ud83d","intent":"oos"}\n', "line 1 .* surrogate"),
+        ("c.jsonl", b"", "no utterance"),
+    ],
+)
+def test_a_corpus_that_lacks_something_is_refused_with_the_place_and_the_remedy(tmp_path, name, content, complaint):
+    path = written(tmp_path, name, content)
+    with pytest.raises(ModelError, match=complaint) as refused:
+        read_corpus(path)
+    assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["absent.csv", "."])
+def test_a_corpus_that_is_not_there_is_refused(tmp_path, name):
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_corpus(tmp_path / name)
+
+
+def test_repeats_and_contradictions_are_found_whatever_their_case_and_spaces():
+    said = [("Hello you", "a"), ("hello  YOU ", "a"), ("hello you", "b"), ("bye", "a"), ("bye", "a"), ("bye!", "b")]
+    assert survey([Utterance(*of) for of in said]) == Survey(2, (("Hello you", ("a", "b")),))
+    assert survey(read_corpus()) == Survey(0, ())

@@ -42,6 +42,7 @@ class WordClassifier:
             confidence=np.ones(count),
             runner_up=np.arange(count, dtype=np.int32),
             runner_up_gap=np.ones(count),
+            out_of_scope=np.zeros(count),
             intents=intents,
             model="words",
         )
