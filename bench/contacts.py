@@ -59,7 +59,6 @@ def bench_model(folder: Path, intents: int = INTENTS) -> Path:
     model = LinearModel(
         name=f"bench{intents}",
         intents=(*intent_names(intents), OUT_OF_SCOPE),
-        temperature=1.0,
         corpus_sha256="made up",
         vocabulary=vocabulary,
         weights=np.ascontiguousarray(weights, dtype=np.float16),

@@ -28,8 +28,9 @@ EVIDENCE = 4
 NEVER = -10.0
 """The margin of an intent that no text has: out of scope, where a corpus has no example of it."""
 EVEN = 0.5
-_SHARPNESS = 4.0
-"""How steeply the soft maximum of margins prefers the highest. Any from 2 to 8 did as well."""
+_SHARPNESS = 8.0
+"""How steeply the soft maximum of margins prefers the highest. Calibration error on CLINC150's validation set: 0.014 at
+2, 0.015 at 4, 0.010 at 8 and 12; coverage at 0.92 is highest at 4 and 8."""
 _LEAST_LENGTH = float(np.finfo(np.float32).eps)
 """In place of the length 0 of a text without words, whose sums are 0 too."""
 
@@ -38,14 +39,13 @@ _LEAST_LENGTH = float(np.finfo(np.float32).eps)
 class LinearModel:
     """A trained model: plain arrays and a little text.
 
-    weights: float16[m, intents], bias: float32[intents]. `temperature` divides margins where they are compared with
-    each other. right, outside: float64[EVIDENCE + 1], coefficients of the evidence and a constant, of the log odds
-    that the first intent is right and that a text is out of scope. metrics: what training measured, by name.
+    weights: float16[m, intents], bias: float32[intents]. right, outside: float64[EVIDENCE + 1], coefficients of the
+    evidence and a constant, of the log odds that the first intent is right and that a text is out of scope.
+    metrics: what training measured, by name.
     """
 
     name: str
     intents: tuple[str, ...]
-    temperature: float
     corpus_sha256: str
     vocabulary: Vocabulary
     weights: Floats16
@@ -60,7 +60,6 @@ class LinearModel:
             "name": self.name,
             "features_version": FEATURES_VERSION,
             "intents": list(self.intents),
-            "temperature": self.temperature,
             "corpus_sha256": self.corpus_sha256,
             "metrics": dict(self.metrics),
         }
@@ -143,16 +142,12 @@ class LinearClassifier:
         """Return a row per text; one without a known feature is `oos` at 1 / intents, gap 0."""
         margins, silent = self.margins(texts)
         found = evidence(margins, self._out_of_scope)
-        every = np.arange(len(texts))
         right = odds_to_probability(found.columns, self._model.right)
         outside = odds_to_probability(found.columns, self._model.outside)
-        # The rest of the probability is shared out by the margins of the others; the second has its part of it.
-        margins[:, self._out_of_scope] = -np.inf
-        highest = margins[every, found.first]
-        powers = np.exp((margins - highest[:, np.newaxis]) / np.float32(self._model.temperature)).astype(np.float64)
-        powers[every, found.first] = 0.0
-        others = np.maximum(powers.sum(axis=1), np.finfo(np.float64).tiny)
-        next_best = np.minimum(right, (1.0 - right) * powers[every, found.second] / others)
+        # The rest of the probability is shared out by the soft maximum's terms; the second has its part of it.
+        ahead, above = found.columns[:, 1] * _SHARPNESS, found.columns[:, 2] * _SHARPNESS
+        others = np.maximum(np.expm1(above), np.finfo(np.float64).tiny)
+        next_best = np.minimum(right, (1.0 - right) * np.exp(-ahead) / others)
         gap = right - next_best
         intent, runner_up, confidence = found.first.copy(), found.second.copy(), right.copy()
         stranger = found.outside_leads & (outside > EVEN)

@@ -72,7 +72,6 @@ def _model(manifest: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Lin
     return LinearModel(
         name=manifest["name"],
         intents=tuple(manifest["intents"]),
-        temperature=manifest["temperature"],
         corpus_sha256=manifest["corpus_sha256"],
         vocabulary=vocabulary,
         weights=arrays["weights"],
@@ -95,5 +94,4 @@ def _consistent(model: LinearModel) -> bool:
         and model.right.shape == model.outside.shape == (EVIDENCE + 1,)
         and bool(np.all((buckets >= 0) & (buckets < BUCKETS)))
         and OUT_OF_SCOPE in model.intents
-        and model.temperature > 0.0
     )

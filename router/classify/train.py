@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy.optimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -44,7 +43,6 @@ LEAST_OUT_OF_SCOPE = 20
 """Examples of out of scope from which it can be told; with fewer, intents that are left out stand in for it."""
 OUTSIDE_SHARE = 0.007
 """Weight of out-of-scope examples in the calibration, as a share of the corpus."""
-LOG_TEMPERATURE_RANGE = (-5.0, 2.0)
 
 Progress = Callable[[str], None]
 
@@ -85,13 +83,11 @@ def train(utterances: Sequence[Utterance], name: str, *, progress: Progress | No
         say(f"fold {number} of {len(folds)} measured")
     strangers = _strangers(problem, kind_weights, say)
     fit = _fitted(problem, np.arange(texts), kind_weights)
-    temperature = _temperature(unseen, problem)
     right, outside, metrics = _calibrate(unseen, strangers, problem)
     say(f"trained: of texts that were held out, {metrics['accuracy']:.1%} right")
     return LinearModel(
         name=name,
         intents=problem.intents,
-        temperature=temperature,
         corpus_sha256=corpus_sha256(utterances),
         vocabulary=fit.vocabulary,
         weights=fit.weights.astype(np.float16),
@@ -191,22 +187,6 @@ def _strangers(problem: _Problem, kind_weights: Floats64, say: Progress) -> Floa
     found = [_unseen_margins(problem, of_these, kind_weights) for of_these in rows]
     say("out of scope measured by intents that were left out")
     return np.concatenate(found)
-
-
-def _temperature(unseen: Floats32, problem: _Problem) -> float:
-    """Return the temperature of least log loss for texts in scope (Guo et al. 2017, "On Calibration ...")."""
-    inside = problem.labels != problem.out_of_scope
-    margins = unseen[inside].astype(np.float64)
-    margins[:, problem.out_of_scope] = -np.inf
-    margins -= margins.max(axis=1, keepdims=True)
-    right = margins[np.arange(len(margins)), problem.labels[inside]]
-
-    def log_loss(log_temperature: float) -> float:
-        scale = np.exp(-log_temperature)
-        return float((np.log(np.exp(margins * scale).sum(axis=1)) - right * scale).mean())
-
-    best = scipy.optimize.minimize_scalar(log_loss, bounds=LOG_TEMPERATURE_RANGE, method="bounded")
-    return float(np.exp(best.x))
 
 
 def _calibrate(unseen: Floats32, strangers: Floats32, problem: _Problem) -> tuple[Floats64, Floats64, dict[str, float]]:

@@ -224,7 +224,7 @@ def test_a_model_with_a_changed_weight_is_refused(tiny, tmp_path):
         load_model(path)
 
 
-@pytest.mark.parametrize("field", ["content_sha256", "temperature", "intents", "format"])
+@pytest.mark.parametrize("field", ["content_sha256", "metrics", "intents", "format"])
 def test_a_model_whose_manifest_lacks_a_field_is_refused(tiny, tmp_path, field):
     path = tmp_path / "tiny.npz"
     save_model(tiny, path)
