@@ -11,8 +11,8 @@ from schemas.interactions import Thresholds
 from simulator.people import HANDLE_SECONDS
 
 DEFAULT_QUEUE = "care"
-_OPEN_SECONDS = 15.0
-"""Half of the breaker's default, so that a demonstration of two minutes sees it probe and close."""
+_OPEN_SECONDS = 8.0
+"""A quarter of the breaker's default: a run of a minute sees it probe, and once more where a probe failed by chance."""
 _MAX_CONCURRENT = 500
 
 HUMAN_ONLY_INTENTS = (

@@ -29,6 +29,9 @@ class Script:
     """The course of the demonstration, in seconds after the first contact.
 
     `pace` shortens every handling, so that a contact lasts seconds: the loop's own times are real.
+
+    A healthy agent fails now and then too, and one failed probe keeps the breaker open for twice as
+    long: contacts arrive until a second trial has had its time.
     """
 
     contacts: int = 2200
@@ -36,7 +39,7 @@ class Script:
     pace: float = 0.02
     people_per_queue: int = 300
     break_at: float = 20.0
-    heal_at: float = 31.0
+    heal_at: float = 26.0
     drain_seconds: float = 60.0
 
 
