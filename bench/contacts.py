@@ -11,8 +11,10 @@ import numpy as np
 import scipy.sparse
 
 from bench.language import CORPUS_SEED, Language
+from router.classify.evidence import EVIDENCE, evidence
 from router.classify.features import count_features
-from router.classify.linear import EVIDENCE, LinearModel, evidence
+from router.classify.margins import Borders, MarginModel
+from router.classify.network import UNITS
 from router.classify.result import OUT_OF_SCOPE
 from router.classify.store import save_model
 from router.classify.vocabulary import feature_matrix, vocabulary_of
@@ -56,13 +58,18 @@ def bench_model(folder: Path, intents: int = INTENTS) -> Path:
     columns = np.array(labels) % (intents + 1)  # -1, out of scope, is the last column
     member = scipy.sparse.csr_matrix((np.ones(len(columns)), (np.arange(len(columns)), columns)))
     weights = (features.T @ member).toarray() / np.bincount(columns)
-    model = LinearModel(
+    model = MarginModel(
         name=f"bench{intents}",
         intents=(*intent_names(intents), OUT_OF_SCOPE),
         corpus_sha256="made up",
-        vocabulary=vocabulary,
-        weights=np.ascontiguousarray(weights, dtype=np.float16),
-        bias=np.zeros(intents + 1, dtype=np.float32),
+        # Hidden units that make as much work as trained ones, and have no say.
+        borders=Borders(
+            vocabulary=vocabulary,
+            weights=np.concatenate((weights, np.resize(weights, (len(weights), UNITS))), axis=1).astype(np.float16),
+            bias=np.zeros(intents + 1, dtype=np.float32),
+            hidden_bias=np.zeros(UNITS, dtype=np.float32),
+            outputs=np.zeros((UNITS, intents + 1), dtype=np.float32),
+        ),
         right=np.zeros(EVIDENCE + 1),
         outside=np.append(np.zeros(EVIDENCE), _OUTSIDE_LOG_ODDS),
     )
@@ -140,12 +147,12 @@ def _spread(count: int, intents: int, seed: int = CORPUS_SEED) -> list[int]:
     return spread
 
 
-def _calibrated(model: LinearModel, language: Language, intents: int) -> LinearModel:
+def _calibrated(model: MarginModel, language: Language, intents: int) -> MarginModel:
     """Return the model as sure of new texts as it ought to be."""
     texts = list(language.utterances(_spread(_TUNING_TEXTS, intents, _TUNING_SEED), _TUNING_SEED))
-    vocabulary = model.vocabulary
-    features = feature_matrix(count_features(texts), len(texts), vocabulary, vocabulary.slots())
-    margins = (features @ model.weights.astype(np.float32)).astype(np.float32)
+    borders = model.borders
+    features = feature_matrix(count_features(texts), len(texts), borders.vocabulary, borders.vocabulary.slots())
+    margins = borders.margins((features @ borders.weights.astype(np.float32)).astype(np.float32))
     gaps = evidence(margins, model.intents.index(OUT_OF_SCOPE)).columns[:, 1]
     slope = 1.0 / float(gaps.std())
     enough = float(np.quantile(gaps, 1.0 - CONFIDENT_SHARE))

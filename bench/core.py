@@ -16,7 +16,7 @@ import psutil
 
 from bench.contacts import INTENTS, policies, read_contacts
 from router.app import Router
-from router.classify.linear import LinearClassifier
+from router.classify.margins import MarginClassifier
 from router.classify.store import load_model
 from router.decide.world import FOLLOWED
 from runtime.clock import real_now
@@ -62,7 +62,7 @@ class CoreTimes(NamedTuple):
 
 def make_core(model: Path) -> Router:
     """Return the router's step with a model's classifier and a guard in memory."""
-    return Router(Codec(), LinearClassifier(load_model(model)), MemoryGuard())
+    return Router(Codec(), MarginClassifier(load_model(model)), MemoryGuard())
 
 
 def world(given: Iterable[Policy]) -> Snapshot:

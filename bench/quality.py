@@ -25,7 +25,7 @@ from bench.report import Report, Row
 from bench.stage import say
 from router.classify.corpus import Utterance, read_corpus
 from router.classify.evaluate import calibration_bins, expected_calibration_error, figures, judge
-from router.classify.linear import LinearClassifier
+from router.classify.margins import MarginClassifier
 from router.classify.result import OUT_OF_SCOPE
 from router.classify.train import train
 from schemas.errors import TrunklineError
@@ -62,7 +62,7 @@ def compared(training: Corpus, held_out: Corpus) -> Outcome:
     began = time.perf_counter()
     model = train(training, "quality")
     trained = time.perf_counter() - began
-    ours = {**figures(judge(LinearClassifier(model), held_out)), "train_seconds": trained}
+    ours = {**figures(judge(MarginClassifier(model), held_out)), "train_seconds": trained}
     began = time.perf_counter()
     recipe = Recipe([each.text for each in training], [each.intent for each in training])
     trained = time.perf_counter() - began

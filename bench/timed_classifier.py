@@ -31,11 +31,11 @@ def main() -> None:
 def timed(path: Path, intents: int, *, quick: bool) -> dict[str, Any]:
     """Return the figures of a model. Every text is classified once: what it says has not been heard before."""
     began = time.perf_counter()
-    from router.classify.linear import LinearClassifier  # noqa: PLC0415 - the import is timed
+    from router.classify.margins import MarginClassifier  # noqa: PLC0415 - the import is timed
     from router.classify.store import load_model  # noqa: PLC0415
 
     imported = time.perf_counter()
-    classifier = LinearClassifier(load_model(path))
+    classifier = MarginClassifier(load_model(path))
     loaded = time.perf_counter()
 
     import psutil  # noqa: PLC0415

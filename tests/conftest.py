@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from router.classify.model import load_seed_model
 from runtime.admin import create_topics
 from runtime.embedded import EmbeddedKafka, EmbeddedRedis
 from runtime.settings import Settings
@@ -62,9 +63,19 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield redis.url
 
 
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that has the seed model: routers would train it each for itself, in 5 s."""
+    folder = tmp_path_factory.mktemp("models")
+    load_seed_model(folder)
+    return folder
+
+
 @pytest.fixture
-def settings(bootstrap: str, redis_url: str, tmp_path: Path) -> Settings:
-    """Settings with a prefix of their own, and every topic created."""
+def settings(bootstrap: str, redis_url: str, tmp_path: Path, models: Path) -> Settings:
+    """Settings with a prefix of their own, every topic created, and the seed model at hand."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "models").symlink_to(models)
     made = Settings(
         bootstrap=bootstrap,
         redis_url=redis_url,

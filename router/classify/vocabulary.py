@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 
 from router.classify.features import BUCKET_BITS, BUCKETS, Counts, Ints
 
@@ -23,8 +24,9 @@ Floats32 = npt.NDArray[np.float32]
 Floats64 = npt.NDArray[np.float64]
 
 
-KIND_WEIGHTS: Floats64 = np.array([1.0, 0.7, 0.4, 0.3])
-"""Weight of words, neighbours, pairs over a word and character grams: the last three are many and overlap."""
+KIND_WEIGHTS: Floats64 = np.array([0.85, 0.7, 0.4, 0.4])
+"""Weight of words, neighbours, pairs over a word and character grams: the last three are many and overlap. With words
+1.0 and characters 0.3 Banking77's accuracy is 0.001 less, with 0.7 and 0.7 CLINC150's is 0.002 less."""
 UNSEEN_WEIGHT = 2.0**0.5
 """How much more a feature that training did not see counts for the length. CLINC150's validation set, by the highest
 margin: area under the curve of out of scope 0.967 at 0.5, 0.970 at 1, 0.972 at 2 (of the square), accuracy the same."""
@@ -57,9 +59,6 @@ class Vocabulary:
 
 def feature_matrix(counts: Counts, texts: int, vocabulary: Vocabulary, slots: npt.NDArray[np.int32]) -> Any:
     """Return the features of a batch as a scipy CSR matrix, float64[texts, m]; what training works with."""
-    # Imported here, for it takes longer than all else that a router imports for its classifier.
-    import scipy.sparse  # noqa: PLC0415
-
     slots_found = slots[counts.buckets]
     known = slots_found < vocabulary.buckets.size
     scales = vocabulary.scales_of(counts.buckets, slots_found)
@@ -71,13 +70,13 @@ def feature_matrix(counts: Counts, texts: int, vocabulary: Vocabulary, slots: np
     return scipy.sparse.csr_matrix((unit, slots_found[known], starts), shape=(texts, vocabulary.buckets.size))
 
 
-def vocabulary_of(counts: Counts, texts: int, kind_weights: Floats64 = KIND_WEIGHTS) -> Vocabulary:
+def vocabulary_of(counts: Counts, texts: int) -> Vocabulary:
     """Return the scales of a corpus: a kind's weight times inverse document frequency, ln((1 + n) / (1 + df)) + 1."""
     frequencies = np.bincount(counts.buckets, minlength=BUCKETS)
     buckets = np.flatnonzero(frequencies)
     rarity = np.log((1 + texts) / (1 + frequencies[buckets])) + 1.0
     return Vocabulary(
         buckets=buckets.astype(np.int32),
-        scales=(kind_weights[buckets >> BUCKET_BITS] * rarity).astype(np.float32),
-        unseen_scales=(UNSEEN_WEIGHT * kind_weights * (np.log(1 + texts) + 1.0)).astype(np.float32),
+        scales=(KIND_WEIGHTS[buckets >> BUCKET_BITS] * rarity).astype(np.float32),
+        unseen_scales=(UNSEEN_WEIGHT * KIND_WEIGHTS * (np.log(1 + texts) + 1.0)).astype(np.float32),
     )

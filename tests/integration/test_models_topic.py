@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from router.classify.corpus import Utterance
-from router.classify.linear import LinearModel
+from router.classify.margins import MarginModel
 from router.classify.plugins import open_model
 from router.classify.result import OUT_OF_SCOPE
 from router.classify.store import save_model
@@ -28,6 +26,7 @@ from schemas.fields import Disposition
 from schemas.interactions import Decision
 from schemas.topics import MODELS, OFFERED, ROUTED
 from tests.flow.steps import Watch, ids, offered, write
+from tests.models import biased
 from tests.support.services import ServiceProcess
 
 pytestmark = pytest.mark.xdist_group("models_topic")
@@ -48,10 +47,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: saved(own, name, number, folder) for number, name in enumerate(("own", "a", "b", "c"))}
 
 
-def saved(model: LinearModel, name: str, number: int, folder: Path) -> Path:
+def saved(model: MarginModel, name: str, number: int, folder: Path) -> Path:
     path = folder / f"{name}.npz"
-    bias = model.bias + np.linspace(0, 0.2 * number, model.bias.size, dtype=model.bias.dtype)
-    save_model(dataclasses.replace(model, name=name, bias=bias), path)
+    save_model(biased(model, name, 0.2 * number), path)
     return path
 
 

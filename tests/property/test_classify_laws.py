@@ -22,7 +22,7 @@ from router.classify.features import (
     count_features,
     words_of,
 )
-from router.classify.linear import LinearClassifier, evidence, odds_to_probability
+from router.classify.margins import MarginClassifier, evidence, odds_to_probability
 from router.classify.model import load_seed_model
 from router.classify.result import OUT_OF_SCOPE
 from router.classify.store import load_model, save_model
@@ -128,7 +128,7 @@ def test_a_batch_says_what_its_texts_say_one_by_one(classifier, texts):
 @settings(max_examples=30)
 @given(BATCHES, st.lists(ANY_TEXT, max_size=60), st.integers(0, 60))
 def test_a_text_gets_the_same_bits_whatever_was_classified_before_and_with_it(seed_model, texts, others, at):
-    fresh, used = LinearClassifier(seed_model), LinearClassifier(seed_model)
+    fresh, used = MarginClassifier(seed_model), MarginClassifier(seed_model)
     used.classify(others)
     together = [*others[:at], *texts, *others[at:]]
     mine = slice(len(others[:at]), len(others[:at]) + len(texts))
@@ -138,7 +138,7 @@ def test_a_text_gets_the_same_bits_whatever_was_classified_before_and_with_it(se
 @settings(max_examples=20)
 @given(st.lists(BATCHES, max_size=12))
 def test_a_classifier_that_forgets_its_words_says_the_same(seed_model, batches):
-    forgetful, classifier = LinearClassifier(seed_model), LinearClassifier(seed_model)
+    forgetful, classifier = MarginClassifier(seed_model), MarginClassifier(seed_model)
     forgetful._memory._most_words = 64
     for texts in batches:
         assert bits(forgetful.classify(texts)) == bits(classifier.classify(texts))
@@ -146,9 +146,12 @@ def test_a_classifier_that_forgets_its_words_says_the_same(seed_model, batches):
 
 @given(BATCHES)
 def test_a_classifier_says_what_the_model_says_as_a_formula(classifier, seed_model, texts):
-    vocabulary = seed_model.vocabulary
+    borders = seed_model.borders
+    vocabulary = borders.vocabulary
     features = feature_matrix(count_features(texts), len(texts), vocabulary, vocabulary.slots())
-    margins = features @ seed_model.weights.astype(np.float64) + seed_model.bias
+    weighed, intents = features @ borders.weights.astype(np.float64), len(seed_model.intents)
+    hidden = np.maximum(weighed[:, intents:] + borders.hidden_bias, 0.0)
+    margins = weighed[:, :intents] + borders.bias + hidden @ borders.outputs
     known = np.diff(features.indptr) > 0
     place = seed_model.intents.index(OUT_OF_SCOPE)
     # 2**-24 relative in each of some 10**3 additions, in margins of at most some 30.
@@ -166,13 +169,13 @@ def test_saying_it_all_again_and_again_is_saying_it_three_times(classifier, text
     assert bits(thrice) == bits(often)
 
 
-@given(st.lists(st.lists(st.integers(0, 49), max_size=40), max_size=20), st.integers(3, 160), st.booleans())
-def test_rows_are_added_up_one_after_the_other(groups, width, weighted):
+@given(st.lists(st.lists(st.integers(0, 49), max_size=40), max_size=20), st.integers(3, 160))
+def test_rows_are_added_up_one_after_the_other(groups, width):
     rng = np.random.default_rng(width)
     table = rng.standard_normal((50, width), dtype=np.float32)
     rows = np.array([row for group in groups for row in group], dtype=np.int64)
-    factors = rng.standard_normal(rows.size, dtype=np.float32) if weighted else np.ones(rows.size, dtype=np.float32)
-    sums = sum_rows(table, rows, np.array([len(g) for g in groups], dtype=np.int64), factors if weighted else None)
+    factors = rng.standard_normal(rows.size, dtype=np.float32)
+    sums = sum_rows(table, rows, np.array([len(g) for g in groups], dtype=np.int64), factors)
     expected = np.zeros((len(groups), width), dtype=np.float32)
     group_of = [at for at, group in enumerate(groups) for _row in group]
     for at, row, factor in zip(group_of, rows, factors, strict=True):

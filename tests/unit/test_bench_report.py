@@ -19,7 +19,7 @@ from bench.core import CoreTimes, MemoryGuard, consumed, make_core, time_core, w
 from bench.language import Language
 from bench.report import Report, Row
 from bench.subject import Run, Sample, SubjectError, slope
-from router.classify.linear import LinearClassifier
+from router.classify.margins import MarginClassifier
 from router.classify.store import load_model
 from runtime.clock import real_now
 from runtime.loop import Batch
@@ -191,10 +191,10 @@ def test_the_model_has_the_vocabulary_of_a_real_one_and_is_sure_of_three_contact
     loaded = load_model(model)
     texts = list(Language(INTENTS).utterances([number % INTENTS for number in range(2_000)], seed=5))
 
-    sure = np.mean(LinearClassifier(loaded).classify(texts).confidence >= CONFIDENT)
+    sure = np.mean(MarginClassifier(loaded).classify(texts).confidence >= CONFIDENT)
 
     assert len(loaded.intents) == INTENTS + 1
-    assert 80_000 < loaded.vocabulary.buckets.size < 120_000  # CLINC150's: 91,236
+    assert 80_000 < loaded.borders.vocabulary.buckets.size < 120_000  # CLINC150's: 91,236
     assert 0.70 < sure < 0.82
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import logging
 import sys
@@ -13,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,7 +19,7 @@ from hypothesis import strategies as st
 from router.app import Router
 from router.classify.corpus import Utterance
 from router.classify.errors import ModelError
-from router.classify.linear import LinearClassifier, LinearModel
+from router.classify.margins import MarginClassifier, MarginModel
 from router.classify.plugins import classifier_names, open_model
 from router.classify.result import OUT_OF_SCOPE, Classifications, Classifier
 from router.classify.store import save_model
@@ -35,6 +33,7 @@ from schemas.codec import Codec
 from schemas.control import ModelAssignment
 from schemas.interactions import Classification, Decision
 from schemas.topics import CLOCK, MODELS, OFFERED, ROUTED
+from tests.models import biased
 from tests.offers import NOW, offered, policy, snapshot
 
 CODEC = Codec()
@@ -79,7 +78,7 @@ def open_file(path):
 
 
 @pytest.fixture(scope="module")
-def trained() -> LinearModel:
+def trained() -> MarginModel:
     corpus = [
         Utterance(f"{text} {filler}", intent)
         for intent, text in [("pay_bill", "pay my bill"), ("roaming", "phone in spain"), (OUT_OF_SCOPE, "nice weather")]
@@ -89,22 +88,21 @@ def trained() -> LinearModel:
 
 
 @pytest.fixture(scope="module")
-def files(trained: LinearModel, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def files(trained: MarginModel, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Model files that differ in what they say."""
     folder = tmp_path_factory.mktemp("models")
     paths = {}
     for number, name in enumerate("abc"):
-        bias = trained.bias + np.linspace(0, 0.2 * number, trained.bias.size, dtype=trained.bias.dtype)
         paths[name] = folder / f"{name}.npz"
-        save_model(dataclasses.replace(trained, name=name, bias=bias), paths[name])
+        save_model(biased(trained, name, 0.2 * number), paths[name])
     return paths
 
 
 @pytest.fixture(scope="module")
-def alone(trained: LinearModel, files: dict[str, Path]) -> dict[str | None, Classifier]:
+def alone(trained: MarginModel, files: dict[str, Path]) -> dict[str | None, Classifier]:
     """The classifiers of the files, and under None the router's own."""
     opened = {name: open_model("trunkline", path).classifier for name, path in files.items()}
-    return {None: LinearClassifier(trained), **opened}
+    return {None: MarginClassifier(trained), **opened}
 
 
 class Guard:
@@ -115,8 +113,8 @@ class Guard:
 
 
 @pytest.fixture
-def router(trained: LinearModel) -> Iterator[Router]:
-    made = Router(CODEC, LinearClassifier(trained), Guard())
+def router(trained: MarginModel) -> Iterator[Router]:
+    made = Router(CODEC, MarginClassifier(trained), Guard())
     yield made
     made.models.close()
 
@@ -178,7 +176,7 @@ def topic(router: Router) -> Topic:
     return Topic(router)
 
 
-def own_version(trained: LinearModel) -> str:
+def own_version(trained: MarginModel) -> str:
     return f"own-{trained.content_sha256()[:12]}"
 
 
@@ -197,7 +195,7 @@ def sample(name: str, **labels: str) -> float:
 
 
 def test_a_tenant_has_its_own_model_else_that_of_all_others_else_the_router_s(
-    topic: Topic, files: dict[str, Path], trained: LinearModel
+    topic: Topic, files: dict[str, Path], trained: MarginModel
 ) -> None:
     assert topic.settled("acme") == (own_version(trained), -1)
     mine = topic.assign("acme", files["a"])
@@ -209,7 +207,7 @@ def test_a_tenant_has_its_own_model_else_that_of_all_others_else_the_router_s(
 
 
 def test_an_assignment_taken_back_leaves_the_model_of_all_others_then_the_router_s(
-    topic: Topic, files: dict[str, Path], trained: LinearModel
+    topic: Topic, files: dict[str, Path], trained: MarginModel
 ) -> None:
     topic.assign("acme", files["a"])
     others = topic.assign("*", files["b"])
@@ -261,7 +259,7 @@ def test_a_location_of_another_kind_is_refused_with_the_remedy(text: str) -> Non
 
 
 def test_a_model_is_loaded_in_a_thread_and_in_effect_at_the_next_batch_after(
-    topic: Topic, plugin: Any, tmp_path: Path, trained: LinearModel
+    topic: Topic, plugin: Any, tmp_path: Path, trained: MarginModel
 ) -> None:
     path = written(tmp_path, "roaming")
     version = version_of(path, "said")
@@ -276,7 +274,7 @@ def test_a_model_is_loaded_in_a_thread_and_in_effect_at_the_next_batch_after(
 
 
 def test_an_assignment_that_was_replaced_while_it_loaded_is_never_in_effect(
-    topic: Topic, plugin: Any, tmp_path: Path, files: dict[str, Path], trained: LinearModel
+    topic: Topic, plugin: Any, tmp_path: Path, files: dict[str, Path], trained: MarginModel
 ) -> None:
     slow = written(tmp_path, "roaming")
     version = version_of(slow, "said")
@@ -327,7 +325,7 @@ def test_tenants_share_a_model_and_it_is_let_go_with_the_last_of_them(
 
 
 def test_the_router_s_own_model_is_not_loaded_again_when_it_is_assigned(
-    topic: Topic, trained: LinearModel, tmp_path: Path
+    topic: Topic, trained: MarginModel, tmp_path: Path
 ) -> None:
     path = tmp_path / "own.npz"
     save_model(trained, path)
@@ -443,7 +441,7 @@ def test_rows_of_a_foreign_classifier_bear_the_version_that_was_assigned(
 
 @pytest.mark.parametrize("slip", ["raises", "short", "mute", "too sure"])
 def test_where_a_foreign_classifier_fails_the_router_s_own_takes_its_contacts(
-    topic: Topic, plugin: Any, tmp_path: Path, trained: LinearModel, slip: str, caplog: pytest.LogCaptureFixture
+    topic: Topic, plugin: Any, tmp_path: Path, trained: MarginModel, slip: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     topic.assign("acme", written(tmp_path, slip), classifier="said")
     version, _ = topic.settled("acme")
@@ -452,7 +450,7 @@ def test_where_a_foreign_classifier_fails_the_router_s_own_takes_its_contacts(
     for _ in range(3):
         rows, by_model = topic.models.rows(model, TEXTS)
         assert not by_model
-        assert rows == LinearClassifier(trained).classify(TEXTS).rows()
+        assert rows == MarginClassifier(trained).classify(TEXTS).rows()
     assert sample("trunkline_model_fallbacks_total", model=version) == before + 3 * len(TEXTS)
     lines = [
         record.getMessage()
@@ -537,7 +535,7 @@ def test_the_epochs_of_the_other_topics_stay_as_they_are(topic: Topic, files: di
 
 
 def test_where_a_model_fails_its_contacts_alone_are_decided_by_the_router_s_own(
-    topic: Topic, plugin: Any, tmp_path: Path, files: dict[str, Path], trained: LinearModel
+    topic: Topic, plugin: Any, tmp_path: Path, files: dict[str, Path], trained: MarginModel
 ) -> None:
     topic.assign("acme", written(tmp_path, "raises"), classifier="said")
     good = topic.assign("bolt", files["b"])
@@ -552,7 +550,7 @@ def test_where_a_model_fails_its_contacts_alone_are_decided_by_the_router_s_own(
 
 
 def test_a_model_of_all_tenants_that_fails_leaves_the_router_s_own(
-    topic: Topic, plugin: Any, tmp_path: Path, trained: LinearModel
+    topic: Topic, plugin: Any, tmp_path: Path, trained: MarginModel
 ) -> None:
     topic.assign("*", written(tmp_path, "raises"), classifier="said")
     topic.settled("acme")
@@ -561,7 +559,7 @@ def test_a_model_of_all_tenants_that_fails_leaves_the_router_s_own(
 
 
 def test_many_batches_beside_a_loading_model_lose_none(
-    topic: Topic, files: dict[str, Path], trained: LinearModel
+    topic: Topic, files: dict[str, Path], trained: MarginModel
 ) -> None:
     """What the loop does while models come and go: every batch is whole, and by one model."""
     turns = threading.Event()
