@@ -52,9 +52,7 @@ def evidence(margins: Floats32, out_of_scope: int) -> Evidence:
 
 def odds_to_probability(columns: Floats64, coefficients: Floats64) -> Floats64:
     """Return float64[n]: the logistic function of evidence under coefficients and a constant."""
-    # Summed column by column: a product of matrices may add up otherwise in another batch.
-    log_odds = np.full(len(columns), coefficients[-1])
-    for column, coefficient in zip(columns.T, coefficients[:-1], strict=True):
-        log_odds += column * coefficient
+    # Summed row by row: a product of matrices may add up otherwise in another batch.
+    log_odds = (columns * coefficients[:-1]).sum(axis=1) + coefficients[-1]
     probabilities: Floats64 = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -30.0, 30.0)))
     return probabilities

@@ -163,24 +163,21 @@ def occurrences(places: Ints, lengths: Ints, hashes: Words64) -> Occurrences:
 
 def _pairs(places: Ints, lengths: Ints, row_of: Ints, hashes: Words64) -> tuple[Ints, Ints]:
     """Return the distinct pairs of each text: its row and its bucket, neighbours and words with one between them."""
-    start, end = hashes.size, hashes.size + 1
-    bounded = lengths + 2 * (lengths > 0)
+    start, end, size = hashes.size, hashes.size + 1, hashes.size + 2
+    some = lengths > 0
+    bounded = lengths + 2 * some
     rows = np.repeat(np.arange(lengths.size, dtype=np.int64), bounded)
-    said = np.full(rows.size + 2, end, dtype=np.int64)  # two more, so that each has one to its right and one beyond
-    ends = np.cumsum(bounded)
-    starts = (ends - bounded)[lengths > 0]
-    said[starts] = start
-    said[np.arange(places.size) + (2 * np.cumsum(lengths > 0) - 1)[row_of]] = places
-    left = np.repeat(said[:-2], 2)
-    right = np.stack((said[1:-1], said[2:]), axis=1).ravel()
-    skips = np.tile(np.array([False, True]), rows.size)
-    last = ends[rows] - 1
-    here = np.arange(rows.size)
-    # A neighbour is any but the next text's; a pair over a word has words on both sides.
-    valid = np.stack((here < last, (here > (ends - bounded)[rows]) & (here + 2 < last)), axis=1).ravel()
-    keep = np.flatnonzero(valid)
-    left, right, skips, row = left[keep], right[keep], skips[keep], rows[keep >> 1]
-    size = hashes.size + 2
+    said = np.full(rows.size, end, dtype=np.int64)
+    said[(np.cumsum(bounded) - bounded)[some]] = start
+    said[np.arange(places.size) + (2 * np.cumsum(some) - 1)[row_of]] = places
+    # All but the end have a neighbour; two words with an end and a start between them are further apart than two.
+    near = np.flatnonzero(said != end)
+    word = said < start
+    over = np.flatnonzero(word[:-2] & word[2:])
+    at = np.concatenate((near, over))
+    order = at.argsort(kind="stable")
+    skips, at = order >= near.size, at[order]
+    left, right, row = said[at], said[at + 1 + skips], rows[at]
     once = np.flatnonzero(_first_times(((row * 2 + skips) * size + left) * size + right))
     left, right, skips, row = left[once], right[once], skips[once], row[once]
     known = np.concatenate((hashes, _EDGES))

@@ -118,18 +118,19 @@ class MarginClassifier:
     def __init__(self, model: MarginModel) -> None:
         self.intents = model.intents
         self.version = f"{model.name}-{model.content_sha256()[:12]}"
-        # Rows of weights are what is read, so they lie in one piece each.
-        borders = model.borders
-        self._memory = WordMemory(borders.vocabulary, np.ascontiguousarray(borders.weights, dtype=np.float32))
-        self._model = model
+        # Rows of weights are what is read, so they lie in one piece each; those in float16 are not kept.
+        weights = np.ascontiguousarray(model.borders.weights, dtype=np.float32)
+        self._borders = dataclasses.replace(model.borders, weights=weights)
+        self._memory = WordMemory(model.borders.vocabulary, weights)
+        self._right, self._outside = model.right, model.outside
         self._out_of_scope = model.intents.index(OUT_OF_SCOPE)
 
     def classify(self, texts: Sequence[str]) -> Classifications:
         """Return a row per text; one without a known feature is `oos` at 1 / intents, gap 0."""
         margins, silent = self.margins(texts)
         found = evidence(margins, self._out_of_scope)
-        right = odds_to_probability(found.columns, self._model.right)
-        outside = odds_to_probability(found.columns, self._model.outside)
+        right = odds_to_probability(found.columns, self._right)
+        outside = odds_to_probability(found.columns, self._outside)
         # The rest of the probability is shared out by the soft maximum's terms; the second has its part of it.
         ahead, above = found.columns[:, 1] * SHARPNESS, found.columns[:, 2] * SHARPNESS
         others = np.maximum(np.expm1(above), np.finfo(np.float64).tiny)
@@ -170,4 +171,4 @@ class MarginClassifier:
         weighed, lengths = self._memory.sums(words_of(texts))
         silent = np.logical_not(weighed.any(axis=1))
         weighed *= (1.0 / np.maximum(lengths, _LEAST_LENGTH)).astype(np.float32)[:, np.newaxis]
-        return self._model.borders.margins(weighed), silent
+        return self._borders.margins(weighed), silent
