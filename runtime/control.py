@@ -17,19 +17,23 @@ from runtime.metrics import METRICS
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
 from schemas.codec import Codec
-from schemas.errors import DecodeError
+from schemas.errors import RecordError
 from schemas.topics import BY_NAME, Topic
 
 log = logging.getLogger(__name__)
 
 
 class ControlFollower:
-    """Follows control topics for one service. `snapshot` is replaced, never changed."""
+    """Follows control topics for one service. `snapshot` is replaced, never changed.
+
+    `refused`: records of topics with dead letters that could not be applied, and why, in their order.
+    """
 
     def __init__(self, settings: Settings, service: str, topics: Sequence[Topic], codec: Codec) -> None:
         self._service = service
         self._codec = codec
         self._reader = Reader(settings, [topic.name for topic in topics], start="beginning")
+        self.refused: list[tuple[Record, Exception]] = []
         self.snapshot = Snapshot(epochs={topic.name: -1 for topic in topics})
 
     def read_to_end(self, timeout_seconds: float = 30.0) -> None:
@@ -58,11 +62,15 @@ class ControlFollower:
             topic = BY_NAME[record.topic]
             try:
                 event = self._codec.decode(record.value, topic.types) if record.value else None
+                if event is not None and topic.check:
+                    topic.check(event)
                 key = topic.key_of(event) if event is not None else (record.key or b"").decode()
-            except (DecodeError, UnicodeDecodeError) as problem:
+            except (RecordError, UnicodeDecodeError) as problem:
                 reason = getattr(problem, "reason", "key")
                 METRICS.control_undecodable.labels(self._service, topic.name, reason).inc()
                 log.warning("%s offset %d is skipped: %s", topic.name, record.offset, problem)
+                if topic.dead_letters:
+                    self.refused.append((record, problem))
                 continue
             self.snapshot = self.snapshot.with_record(topic, key, event, record.offset)
             METRICS.control_epoch.labels(self._service, topic.name).set(record.offset)

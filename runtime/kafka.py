@@ -100,7 +100,9 @@ class Writer:
         self._failure: KafkaError | None = None
 
     def write(self, effect: Effect) -> None:
-        """Queue an event; raises EncodeError where it does not fit its schema or topic."""
+        """Queue an event; raises RecordError where it does not fit its schema or topic."""
+        if effect.event is not None and effect.topic.check:
+            effect.topic.check(effect.event)
         self.write_packed(self._envelope.pack(effect))
 
     def write_bytes(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schemas.fields import FINITE, Count, Event, Id, Micros, Name, Probability, Seconds
+from schemas.fields import FINITE, Channel, Count, Event, Id, Micros, Name, Probability, Seconds
 from schemas.interactions import Thresholds
 
 
@@ -58,17 +58,36 @@ class BreakerPolicy(Event, frozen=True, kw_only=True):
     half_open_seconds_max: Seconds = 60.0
 
 
+class ThresholdRow(Event, frozen=True, kw_only=True):
+    """Thresholds of the contacts of an intent, a channel and a segment, each null for any."""
+
+    intent: Name | None = None
+    channel: Channel | None = None
+    segment: Name | None = None
+    contained: Probability
+    assisted: Probability
+
+
 class Policy(Event, frozen=True, kw_only=True):
-    """What one tenant wants: agents, queues, thresholds. The last record of a tenant stands."""
+    """What one tenant wants: agents, queues, thresholds. The last valid record of a tenant stands.
+
+    `matrix`: thresholds for some contacts; the most specific row decides, an intent before a channel before a
+    segment, and `thresholds` where none fits. `extends`: the tenant whose policy this was made from. `changed_by` and
+    `reason`: who applied it, and why.
+    """
 
     tenant: Id
     revision: Count
     thresholds: Thresholds
+    matrix: tuple[ThresholdRow, ...] = ()
     endpoints: tuple[Endpoint, ...]
     queues: Annotated[tuple[HumanQueue, ...], Meta(min_length=1)]
     default_queue: Name
     human_only_intents: tuple[str, ...] = ()
     breaker: BreakerPolicy = BreakerPolicy()
+    extends: Id | None = None
+    changed_by: str = ""
+    reason: str = ""
     occurred_at: Micros
 
 

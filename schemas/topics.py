@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from schemas import agents, control, interactions, wfm
 from schemas.fields import Event
+from schemas.policy_check import check_policy
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -33,6 +34,7 @@ class Topic:
     `dead_letters`: a record that its reader cannot use goes to `<name>.dlq`.
     `restricted`: holds customers' own words; give it an ACL of its own.
     `inbox`: only services of ours read it, and none looks at headers: ours write none to it.
+    `check`: raises RecordError for an event that fits its type and makes no sense; followers skip such a record.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Topic:
     dead_letters: bool = False
     restricted: bool = False
     inbox: bool = False
+    check: Callable[[Any], None] | None = None
 
     @property
     def dead_letter_name(self) -> str:
@@ -173,6 +176,7 @@ STAFFING = Topic(
 POLICY = Topic(
     "policy", "what a tenant wants: agents, queues, thresholds", "tenant", _tenant, (control.Policy,),
     ("operators",), ("router", "clock", "health", "staffing"), layout=Layout.CONTROL, retention_ms=-1,
+    dead_letters=True, check=check_policy,
 )  # fmt: skip
 MODELS = Topic(
     "models", "which model finds the intents of a tenant's contacts", "tenant, or '*' for all others", _tenant,

@@ -37,6 +37,7 @@ def policy(**changes: Any) -> Policy:
         queues=(
             HumanQueue(queue="retail", intents=("balance", "loan")),
             HumanQueue(queue="cards", intents=("card_lost",)),
+            HumanQueue(queue="front_desk", intents=()),
         ),
         default_queue="front_desk",
         human_only_intents=("complaint",),

@@ -21,6 +21,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "produce": ("trunkline.records", "produce", "Write JSON lines to a topic."),
     "classifier": ("router.classify.cli", "classifier", "Train, measure and ask a model that finds intents."),
     "models": ("router.models_cli", "models", "Choose which tenant is classified by which model."),
+    "policy": ("router.policy.cli", "policy", "Say what a tenant wants: agents, queues, thresholds."),
     "router": ("router.cli", "router", "Service: decide who handles each contact."),
     "sessions": ("processors.cli", "sessions", "Service: follow contacts to their end."),
     "clock": ("processors.cli", "clock", "Service: ticks and timers."),

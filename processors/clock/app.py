@@ -2,7 +2,7 @@
 
 The heap of a partition is rebuilt from the compacted topic `timers` whenever the partition is
 assigned, so the clock keeps no state of its own and no offsets. Ticks come from the owner of
-partition 0: one process of any number.
+partition 0, one process of any number, as do the dead letters of control records that make no sense.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 from collections import defaultdict
 
 from processors.clock.logic import TickSchedule, TimerHeap, ticks
+from processors.clock.refused import RefusedRecords
 from runtime import clock
 from runtime.control import ControlFollower
 from runtime.kafka import Record
@@ -36,7 +37,8 @@ _TICKING_PARTITION = 0
 class ClockStep:
     """Keeps the timers of the owned partitions (a `runtime.loop.Step`)."""
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, refused: RefusedRecords) -> None:
+        self._refused = refused
         self._codec = codec
         self._envelope = Envelope(codec, SERVICE)
         self._heaps: dict[int, TimerHeap] = defaultdict(TimerHeap)
@@ -49,6 +51,7 @@ class ClockStep:
         for partition, interaction_id, due_at in self._taken + self._stepped:
             self._heaps[partition].set(interaction_id, due_at)
         self._taken, self._stepped = [], []
+        self._refused.begin()
 
     def kept(self) -> None:
         """The timers taken since the last time are in the transaction."""
@@ -61,6 +64,7 @@ class ClockStep:
     def committed(self) -> None:
         """The timers that were due are written."""
         self._taken = []
+        self._refused.committed()
 
     def aborted(self) -> None:
         """Put back the timers that were taken and not written."""
@@ -94,6 +98,7 @@ class ClockStep:
         outputs = self._due(batch) if batch.caught_up else []
         if _TICKING_PARTITION in batch.owned and self._schedule.is_due(clock.real_now()):
             outputs += [self._envelope.pack(effect) for effect in ticks(batch.snapshot, batch.now)]
+            outputs += self._refused.letters()
         return outputs
 
     def _note(self, record: Record) -> None:
@@ -127,4 +132,5 @@ def run(settings: Settings, process: Process) -> None:
     control = ControlFollower(settings, SERVICE, (POLICY, CLOCK), codec)
     control.read_to_end()
     options = LoopOptions(from_beginning=True, overlap=False)
-    TransactionalLoop(settings, SERVICE, TIMERS, ClockStep(codec), control, options).run(process)
+    step = ClockStep(codec, RefusedRecords(settings, control))
+    TransactionalLoop(settings, SERVICE, TIMERS, step, control, options).run(process)

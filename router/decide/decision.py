@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from router.classify.result import OUT_OF_SCOPE
-from router.decide.world import Agent, Route, TenantWorld, World
+from router.decide.world import Agent, Cut, Route, World
 from schemas.fields import MICROS_PER_SECOND, Disposition, Pool, Supervision
 from schemas.interactions import Classification, Decision, Load, Offered, Reason, Thresholds
 
@@ -66,8 +66,9 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
         pool, agent, reasons = _people("no_policy", offered.tenant)
     else:
         route = tenant.route(classification.intent)
-        thresholds, queue = tenant.policy.thresholds, route.queue
-        pool, agent, reasons = _choose(contact, tenant, route, load)
+        cut = tenant.cut(classification.intent, offered.channel, offered.segment)
+        thresholds, queue = cut.thresholds, route.queue
+        pool, agent, reasons = _choose(contact, cut, route, load)
     arrival = offered_at(offered, now)
     if arrival != offered.occurred_at:
         reasons = (Reason(code="time_corrected", detail=str(offered.occurred_at)), *reasons)
@@ -124,20 +125,21 @@ def _people(code: str, detail: str = "") -> _Choice:
     return Pool.HUMAN_EXCLUSIVE, None, (Reason(code=code, detail=detail),)
 
 
-def _choose(contact: Contact, tenant: TenantWorld, route: Route, load: Load) -> _Choice:
+def _choose(contact: Contact, cut: Cut, route: Route, load: Load) -> _Choice:
     intent, confidence = contact.classification.intent, contact.classification.confidence
     if route.human_only:
         return _people("human_only_intent", intent)
     if intent == OUT_OF_SCOPE:
         return _people("out_of_scope")
-    if confidence < tenant.policy.thresholds.assisted:
-        return _people("confidence_below_assisted", f"{confidence:.4f} < {tenant.assisted_text}")
+    if confidence < cut.thresholds.assisted:
+        below = Reason(code="confidence_below_assisted", detail=f"{confidence:.4f} < {cut.assisted_text}")
+        return Pool.HUMAN_EXCLUSIVE, None, (*cut.named, below)
     if not route.agents:
         return _people("no_endpoint_for_intent", intent)
-    return _among(contact, tenant, route, load.probe_permits)
+    return _among(contact, cut, route, load.probe_permits)
 
 
-def _among(contact: Contact, tenant: TenantWorld, route: Route, permits: Mapping[str, int]) -> _Choice:
+def _among(contact: Contact, cut: Cut, route: Route, permits: Mapping[str, int]) -> _Choice:
     """Choose among the agents of the intent by the state of their breakers.
 
     A probe comes first, or a recovering agent would wait for ever; a person watches it, as one
@@ -154,8 +156,8 @@ def _among(contact: Contact, tenant: TenantWorld, route: Route, permits: Mapping
     if not route.well:
         return Pool.AI_ASSISTED, agent, (*route.unwell, Reason(code="degraded_needs_watching"))
     confidence = contact.classification.confidence
-    if confidence >= tenant.policy.thresholds.contained:
-        reason = Reason(code="confidence_contained", detail=f"{confidence:.4f} >= {tenant.contained_text}")
-        return Pool.AI_CONTAINED, agent, (*route.unwell, reason)
-    reason = Reason(code="confidence_assisted", detail=f"{confidence:.4f} >= {tenant.assisted_text}")
-    return Pool.AI_ASSISTED, agent, (*route.unwell, reason)
+    if confidence >= cut.thresholds.contained:
+        reason = Reason(code="confidence_contained", detail=f"{confidence:.4f} >= {cut.contained_text}")
+        return Pool.AI_CONTAINED, agent, (*route.unwell, *cut.named, reason)
+    reason = Reason(code="confidence_assisted", detail=f"{confidence:.4f} >= {cut.assisted_text}")
+    return Pool.AI_ASSISTED, agent, (*route.unwell, *cut.named, reason)

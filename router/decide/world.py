@@ -12,9 +12,10 @@ from collections.abc import Mapping
 
 from runtime.snapshot import Snapshot
 from schemas.agents import Transition
-from schemas.control import Endpoint, Policy
-from schemas.fields import BreakerState
-from schemas.interactions import Reason
+from schemas.control import Endpoint, Policy, ThresholdRow
+from schemas.fields import BreakerState, Channel
+from schemas.interactions import Reason, Thresholds
+from schemas.policy_check import row_name
 from schemas.topics import CLOCK, POLICY, TRANSITIONS, endpoint_key
 
 FOLLOWED = (POLICY, TRANSITIONS, CLOCK)
@@ -47,13 +48,25 @@ class Route:
     unwell: tuple[Reason, ...]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cut:
+    """Thresholds, and how they stand on the record: `named` is the row of the matrix that they are from, if any."""
+
+    thresholds: Thresholds
+    contained_text: str
+    assisted_text: str
+    named: tuple[Reason, ...] = ()
+
+
 class TenantWorld:
     """One tenant's policy, by intent."""
 
     def __init__(self, policy: Policy, breakers: Mapping[str, Transition]) -> None:
         self.policy = policy
-        self.contained_text = str(policy.thresholds.contained)
-        self.assisted_text = str(policy.thresholds.assisted)
+        self._cut = _cut(policy.thresholds)
+        self._rows = {(row.intent, row.channel, row.segment): _row_cut(row) for row in policy.matrix}
+        # Which of intent, channel and segment a row names, the most specific first: an intent before all else.
+        self._shapes = sorted({tuple(part is not None for part in row) for row in self._rows}, reverse=True)
         self._breakers = {key: breakers.get(key) for key in _breaker_keys(policy)}
         self._agents_of: dict[str, tuple[Agent, ...]] = {}
         for endpoint in policy.endpoints:
@@ -73,6 +86,16 @@ class TenantWorld:
             if intent in self._agents_of or intent in self._queue_of or intent in self._human_only:
                 self._routes[intent] = route
         return route
+
+    def cut(self, intent: str, channel: Channel, segment: str) -> Cut:
+        """Return the thresholds of a contact: those of the most specific row of the matrix, else the policy's."""
+        for by_intent, by_channel, by_segment in self._shapes:
+            row = self._rows.get(
+                (intent if by_intent else None, channel if by_channel else None, segment if by_segment else None)
+            )
+            if row is not None:
+                return row
+        return self._cut
 
     def stands(self, policy: Policy, breakers: Mapping[str, Transition]) -> bool:
         """Return whether this is still what the policy and the breakers say."""
@@ -131,6 +154,15 @@ class World:
 def world_of(snapshot: Snapshot, previous: World | None = None) -> World:
     """Arrange a snapshot; what `previous` has arranged and still stands is taken over."""
     return World(snapshot, previous.arranged() if previous else {})
+
+
+def _cut(thresholds: Thresholds, *named: Reason) -> Cut:
+    return Cut(thresholds, str(thresholds.contained), str(thresholds.assisted), named)
+
+
+def _row_cut(row: ThresholdRow) -> Cut:
+    thresholds = Thresholds(contained=row.contained, assisted=row.assisted)
+    return _cut(thresholds, Reason(code="threshold_row", detail=row_name(row)))
 
 
 def _breaker_keys(policy: Policy) -> list[str]:

@@ -18,7 +18,8 @@ from router.decide.decision import (
 from router.decide.world import world_of
 from runtime.snapshot import Snapshot
 from schemas.codec import Codec
-from schemas.fields import BreakerState, Disposition, Pool, Supervision
+from schemas.control import ThresholdRow
+from schemas.fields import BreakerState, Channel, Disposition, Pool, Supervision
 from schemas.interactions import Decision, Load, Thresholds
 from schemas.topics import CLOCK, POLICY, TRANSITIONS
 from tests.offers import NOW, SECOND, breaker, contact, offered, policy, recovering, world
@@ -73,6 +74,54 @@ def test_a_less_confident_contact_goes_to_ai_with_a_person_watching() -> None:
 )
 def test_a_threshold_itself_is_enough(confidence: float, pool: Pool) -> None:
     assert decide(contact("card_lost", confidence), world(), Load(), NOW).pool is pool
+
+
+MATRIX = tuple(
+    ThresholdRow(intent=intent, channel=channel, segment=segment, contained=contained, assisted=0.5)
+    for intent, channel, segment, contained in [
+        ("card_lost", None, None, 0.90),
+        ("card_lost", None, "gold", 0.91),
+        ("card_lost", Channel.CHAT, None, 0.93),
+        ("card_lost", Channel.VOICE, "gold", 0.94),
+        (None, Channel.EMAIL, None, 0.95),
+        (None, Channel.EMAIL, "gold", 0.96),
+        (None, None, "gold", 0.97),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("intent", "channel", "segment", "row", "contained"),
+    [
+        ("card_lost", Channel.SOCIAL, "standard", "card_lost/*/*", 0.90),
+        ("card_lost", Channel.SOCIAL, "gold", "card_lost/*/gold", 0.91),
+        ("card_lost", Channel.CHAT, "gold", "card_lost/chat/*", 0.93),
+        ("card_lost", Channel.VOICE, "gold", "card_lost/voice/gold", 0.94),
+        ("card_lost", Channel.EMAIL, "gold", "card_lost/*/gold", 0.91),
+        ("balance", Channel.EMAIL, "standard", "*/email/*", 0.95),
+        ("balance", Channel.EMAIL, "gold", "*/email/gold", 0.96),
+        ("balance", Channel.CHAT, "gold", "*/*/gold", 0.97),
+        ("balance", Channel.CHAT, "standard", None, 0.92),
+    ],
+)
+def test_the_most_specific_row_decides_and_is_named(
+    intent: str, channel: Channel, segment: str, row: str | None, contained: float
+) -> None:
+    given = world(of=policy(matrix=MATRIX))
+    above, below = (
+        decide(contact(intent, contained + by, channel=channel, segment=segment), given, Load(), NOW)
+        for by in (0.0, -0.001)
+    )
+    assert (above.pool, below.pool) == (Pool.AI_CONTAINED, Pool.AI_ASSISTED)
+    assert above.thresholds.contained == contained
+    assert details(above).get("threshold_row") == details(below).get("threshold_row") == row
+
+
+def test_a_row_that_keeps_a_contact_from_ai_is_named() -> None:
+    row = ThresholdRow(intent="card_lost", contained=1.0, assisted=0.99)
+    decision = decide(contact("card_lost", 0.98), world(of=policy(matrix=(row,))), Load(), NOW)
+    assert_for_people(decision)
+    assert codes(decision) == ["threshold_row", "confidence_below_assisted"]
 
 
 def test_below_the_lower_threshold_people_take_it() -> None:

@@ -1,0 +1,45 @@
+"""What a policy on the topic must be, whoever wrote it; and that followers keep the last good one."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from schemas.control import HumanQueue, ThresholdRow
+from schemas.interactions import Thresholds
+from schemas.policy_check import PolicyError, check_policy, problems, row_name
+from schemas.topics import POLICY
+from simulator.policies import demo_policy
+from tests.offers import policy
+
+
+def test_the_demonstration_s_policy_is_valid() -> None:
+    assert list(problems(demo_policy(0))) == []
+
+
+def test_the_topic_checks_its_policies() -> None:
+    assert POLICY.check is check_policy
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"default_queue": "nowhere"}, "default_queue: there is no queue 'nowhere'"),
+        ({"thresholds": Thresholds(contained=0.5, assisted=0.7)}, "thresholds.assisted: 0.7 is more than contained"),
+        ({"matrix": (ThresholdRow(contained=0.5, assisted=0.7),)}, "matrix.*/*/*.assisted: 0.7 is more"),
+        ({"matrix": (ThresholdRow(intent="a", contained=0.9, assisted=0.7),) * 2}, "matrix.a/*/*: is there 2 times"),
+        ({"endpoints": policy().endpoints[:1] * 2}, "endpoints.nova: is there 2 times"),
+        ({"queues": (*policy().queues, HumanQueue(queue="twin", intents=("loan",)))}, "'loan' is an intent of"),
+    ],
+)  # fmt: skip
+def test_a_policy_that_makes_no_sense_is_refused_with_path_and_remedy(changes: dict[str, object], says: str) -> None:
+    with pytest.raises(PolicyError) as raised:
+        check_policy(msgspec.structs.replace(policy(), **changes))
+    assert raised.value.reason == "invalid_policy"
+    assert str(raised.value).startswith("policy of 'acme': ")
+    assert says in str(raised.value)
+
+
+def test_a_row_is_named_by_what_it_fits() -> None:
+    assert row_name(ThresholdRow(contained=1.0, assisted=0.0)) == "*/*/*"
+    assert row_name(ThresholdRow(intent="a/b", segment="gold", contained=1.0, assisted=0.0)) == "a/b/*/gold"
