@@ -108,6 +108,21 @@ class ModelAssignment(Event, frozen=True, kw_only=True):
     occurred_at: Micros
 
 
+class KillSwitch(Event, frozen=True, kw_only=True):
+    """An order that AI gets no contact, or gets them again: the last order about the same stands.
+
+    About one agent where `endpoint` is given, with its `tenant`; about all agents of a tenant where `tenant` alone
+    is; about all agents of all tenants where neither is.
+    """
+
+    tenant: Id | None = None
+    endpoint: Name | None = None
+    killed: bool
+    reason: Annotated[str, Meta(min_length=1, max_length=1000, description="why, in the operator's words")]
+    changed_by: str = ""
+    occurred_at: Micros
+
+
 class ClockSetting(Event, frozen=True, kw_only=True):
     """How Trunkline's time runs: now = origin + (real now - real_origin) * speed.
 

@@ -30,6 +30,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     wfm.StaffingRequirement,
     control.Policy,
     control.ModelAssignment,
+    control.KillSwitch,
     control.ClockSetting,
     control.Fault,
 )

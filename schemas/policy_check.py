@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from schemas.control import Policy, ThresholdRow
+from schemas.control import KillSwitch, Policy, ThresholdRow
 from schemas.errors import RecordError
 from schemas.interactions import Thresholds
 
@@ -29,7 +29,7 @@ class PolicyProblem(NamedTuple):
 
 
 class PolicyError(RecordError):
-    """A policy contradicts itself (reason `invalid_policy`)."""
+    """A policy or an order contradicts itself (reasons `invalid_policy`, `invalid_command`)."""
 
 
 def check_policy(policy: Policy) -> None:
@@ -37,6 +37,14 @@ def check_policy(policy: Policy) -> None:
     found = list(problems(policy))
     if found:
         raise PolicyError("invalid_policy", f"policy of {policy.tenant!r}: " + " | ".join(map(str, found)))
+
+
+def check_kill(order: KillSwitch) -> None:
+    """Raise PolicyError (reason `invalid_command`) for an order about an agent of nobody."""
+    if order.endpoint is not None and order.tenant is None:
+        raise PolicyError(
+            "invalid_command", f"order about agent {order.endpoint!r} names no tenant: agents are each tenant's own"
+        )
 
 
 def problems(policy: Policy) -> Iterator[PolicyProblem]:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from schemas import agents, control, interactions, wfm
 from schemas.fields import Event
-from schemas.policy_check import check_policy
+from schemas.policy_check import check_kill, check_policy
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -108,6 +108,18 @@ def _endpoint(event: Any) -> str:
     return endpoint_key(event.tenant, event.endpoint)
 
 
+def kill_key(order: control.KillSwitch) -> str:
+    """Key of what an order is about."""
+    return kill_scope(order.tenant, order.endpoint)
+
+
+def kill_scope(tenant: str | None, endpoint: str | None = None) -> str:
+    """Key of the orders about an agent, a tenant, or all."""
+    if tenant is None:
+        return "all"
+    return _joined("/", "tenant", tenant) if endpoint is None else _joined("/", "agent", tenant, endpoint)
+
+
 def _cell(row: Any) -> str:
     return _joined("|", row.tenant, row.queue, row.intent, row.channel, row.language, str(row.interval_start))
 
@@ -178,6 +190,11 @@ POLICY = Topic(
     ("operators",), ("router", "clock", "health", "staffing"), layout=Layout.CONTROL, retention_ms=-1,
     dead_letters=True, check=check_policy,
 )  # fmt: skip
+COMMANDS = Topic(
+    "commands", "kill switches: AI gets no contact", "'all', tenant/TENANT or agent/TENANT/ENDPOINT", kill_key,
+    (control.KillSwitch,), ("operators",), ("router", "clock"), layout=Layout.CONTROL, retention_ms=-1,
+    dead_letters=True, check=check_kill,
+)  # fmt: skip
 MODELS = Topic(
     "models", "which model finds the intents of a tenant's contacts", "tenant, or '*' for all others", _tenant,
     (control.ModelAssignment,), ("operators",), ("router",), layout=Layout.CONTROL, retention_ms=-1,
@@ -193,7 +210,7 @@ FAULTS = Topic(
 
 TOPICS: tuple[Topic, ...] = (
     OFFERED, CLASSIFIED, ROUTED, INTERACTION_EVENTS, CLOSED, TIMERS, AGENT_EVENTS, TRANSITIONS, BREAKER_STATE,
-    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, POLICY, MODELS, CLOCK, FAULTS,
+    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, POLICY, COMMANDS, MODELS, CLOCK, FAULTS,
 )  # fmt: skip
 ANY_TENANT = "*"
 """Key of `models` that stands for every tenant without a model of its own."""

@@ -26,7 +26,7 @@ from schemas.envelope import Envelope, Packed
 from schemas.errors import DecodeError
 from schemas.fields import MICROS_PER_SECOND
 from schemas.interactions import TimerDue, TimerSet
-from schemas.topics import CLOCK, INTERACTION_EVENTS, POLICY, TIMERS, Effect
+from schemas.topics import CLOCK, COMMANDS, INTERACTION_EVENTS, POLICY, TIMERS, Effect
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class ClockStep:
 def run(settings: Settings, process: Process) -> None:
     """Run the clock until the process is told to stop."""
     codec = service_codec(settings, process)
-    control = ControlFollower(settings, SERVICE, (POLICY, CLOCK), codec)
+    control = ControlFollower(settings, SERVICE, (POLICY, COMMANDS, CLOCK), codec)
     control.read_to_end()
     options = LoopOptions(from_beginning=True, overlap=False)
     step = ClockStep(codec, RefusedRecords(settings, control))

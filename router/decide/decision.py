@@ -14,8 +14,10 @@ import msgspec
 
 from router.classify.result import OUT_OF_SCOPE
 from router.decide.world import Agent, Cut, Route, World
+from schemas.control import KillSwitch
 from schemas.fields import MICROS_PER_SECOND, Disposition, Pool, Supervision
 from schemas.interactions import Classification, Decision, Load, Offered, Reason, Thresholds
+from schemas.topics import kill_key
 
 DEFAULT_THRESHOLDS = Thresholds(contained=0.92, assisted=0.75)
 FALLBACK_QUEUE = "default"
@@ -51,7 +53,9 @@ def offered_at(offered: Offered, now: int) -> int:
 def eligible_probes(contact: Contact, world: World) -> tuple[Agent, ...]:
     """Return the agents in HALF_OPEN that this contact could probe: their permits are load."""
     tenant = world.tenant(contact.offered.tenant)
-    return tenant.route(contact.classification.intent).recovering if tenant else ()
+    if tenant is None or tenant.killed:
+        return ()
+    return tenant.route(contact.classification.intent).recovering
 
 
 def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
@@ -68,7 +72,7 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
         route = tenant.route(classification.intent)
         cut = tenant.cut(classification.intent, offered.channel, offered.segment)
         thresholds, queue = cut.thresholds, route.queue
-        pool, agent, reasons = _choose(contact, cut, route, load)
+        pool, agent, reasons = _stopped(tenant.killed) if tenant.killed else _choose(contact, cut, route, load)
     arrival = offered_at(offered, now)
     if arrival != offered.occurred_at:
         reasons = (Reason(code="time_corrected", detail=str(offered.occurred_at)), *reasons)
@@ -123,6 +127,10 @@ def repeat(contact: Contact, world: World, first_place: tuple[int, int], now: in
 
 def _people(code: str, detail: str = "") -> _Choice:
     return Pool.HUMAN_EXCLUSIVE, None, (Reason(code=code, detail=detail),)
+
+
+def _stopped(order: KillSwitch) -> _Choice:
+    return _people("kill_switch", f"{kill_key(order)}: {order.reason}")
 
 
 def _choose(contact: Contact, cut: Cut, route: Route, load: Load) -> _Choice:

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 
 from runtime.snapshot import Snapshot
 from schemas.agents import Transition
-from schemas.control import Endpoint, Policy, ThresholdRow
+from schemas.control import Endpoint, KillSwitch, Policy, ThresholdRow
 from schemas.fields import BreakerState, Channel
 from schemas.interactions import Reason, Thresholds
 from schemas.policy_check import row_name
-from schemas.topics import CLOCK, POLICY, TRANSITIONS, endpoint_key
+from schemas.topics import CLOCK, COMMANDS, POLICY, TRANSITIONS, endpoint_key, kill_scope
 
-FOLLOWED = (POLICY, TRANSITIONS, CLOCK)
+FOLLOWED = (POLICY, TRANSITIONS, COMMANDS, CLOCK)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Agent:
 class Route:
     """Where the contacts of one intent may go: the queue, and the agents by the state of their breakers.
 
-    `unwell` names, for the record, every agent whose breaker is not closed.
+    `unwell` names, for the record, every agent that is killed or whose breaker is not closed; a killed one is in no
+    other group.
     """
 
     queue: str
@@ -59,10 +60,12 @@ class Cut:
 
 
 class TenantWorld:
-    """One tenant's policy, by intent."""
+    """One tenant's policy, by intent. `killed`: the order, if any, by which none of its contacts goes to AI."""
 
-    def __init__(self, policy: Policy, breakers: Mapping[str, Transition]) -> None:
+    def __init__(self, policy: Policy, breakers: Mapping[str, Transition], orders: Mapping[str, KillSwitch]) -> None:
         self.policy = policy
+        self._orders = {key: _in_force(orders.get(key)) for key in _kill_keys(policy)}
+        self.killed = self._orders[kill_scope(None)] or self._orders[kill_scope(policy.tenant)]
         self._cut = _cut(policy.thresholds)
         self._rows = {(row.intent, row.channel, row.segment): _row_cut(row) for row in policy.matrix}
         # Which of intent, channel and segment a row names, the most specific first: an intent before all else.
@@ -97,25 +100,36 @@ class TenantWorld:
                 return row
         return self._cut
 
-    def stands(self, policy: Policy, breakers: Mapping[str, Transition]) -> bool:
-        """Return whether this is still what the policy and the breakers say."""
-        return policy is self.policy and all(breakers.get(key) is was for key, was in self._breakers.items())
+    def stands(self, policy: Policy, breakers: Mapping[str, Transition], orders: Mapping[str, KillSwitch]) -> bool:
+        """Return whether this is still what the policy, the breakers and the orders say."""
+        return (
+            policy is self.policy
+            and all(breakers.get(key) is was for key, was in self._breakers.items())
+            and all(_in_force(orders.get(key)) is was for key, was in self._orders.items())
+        )
 
     def _arranged(self, intent: str) -> Route:
-        agents = self._agents_of.get(intent, ())
+        every = self._agents_of.get(intent, ())
+        killed = {agent.endpoint.endpoint: order for agent in every if (order := self._order(agent)) is not None}
+        agents = tuple(agent for agent in every if agent.endpoint.endpoint not in killed)
+        reasons = [Reason(code="killed", detail=f"{name}: {order.reason}") for name, order in killed.items()]
+        reasons += [
+            Reason(code=f"breaker_{agent.state}", detail=agent.endpoint.endpoint)
+            for agent in agents
+            if agent.state is not BreakerState.CLOSED
+        ]
         return Route(
             queue=self._queue_of.get(intent, self.policy.default_queue),
             human_only=intent in self._human_only,
-            agents=agents,
+            agents=every,
             well=_in_state(agents, BreakerState.CLOSED),
             degraded=_in_state(agents, BreakerState.DEGRADED),
             recovering=_in_state(agents, BreakerState.HALF_OPEN),
-            unwell=tuple(
-                Reason(code=f"breaker_{agent.state}", detail=agent.endpoint.endpoint)
-                for agent in agents
-                if agent.state is not BreakerState.CLOSED
-            ),
+            unwell=tuple(reasons),
         )
+
+    def _order(self, agent: Agent) -> KillSwitch | None:
+        return self._orders[kill_scope(self.policy.tenant, agent.endpoint.endpoint)]
 
 
 class World:
@@ -128,6 +142,7 @@ class World:
         self.epochs = {topic.name: snapshot.epoch(topic) for topic in FOLLOWED}
         self._policies: Mapping[str, Policy] = snapshot.of(POLICY)
         self._breakers: Mapping[str, Transition] = snapshot.of(TRANSITIONS)
+        self._orders: Mapping[str, KillSwitch] = snapshot.of(COMMANDS)
         self.any_recovering = any(breaker.to_state is BreakerState.HALF_OPEN for breaker in self._breakers.values())
         self._earlier = earlier
         self._tenants: dict[str, TenantWorld] = {}
@@ -141,8 +156,8 @@ class World:
         if policy is None:
             return None
         earlier = self._earlier.get(name)
-        if earlier is None or not earlier.stands(policy, self._breakers):
-            earlier = TenantWorld(policy, self._breakers)
+        if earlier is None or not earlier.stands(policy, self._breakers, self._orders):
+            earlier = TenantWorld(policy, self._breakers, self._orders)
         self._tenants[name] = earlier
         return earlier
 
@@ -167,6 +182,15 @@ def _row_cut(row: ThresholdRow) -> Cut:
 
 def _breaker_keys(policy: Policy) -> list[str]:
     return [endpoint_key(policy.tenant, endpoint.endpoint) for endpoint in policy.endpoints]
+
+
+def _kill_keys(policy: Policy) -> list[str]:
+    agents = [kill_scope(policy.tenant, endpoint.endpoint) for endpoint in policy.endpoints]
+    return [kill_scope(None), kill_scope(policy.tenant), *agents]
+
+
+def _in_force(order: KillSwitch | None) -> KillSwitch | None:
+    return order if order is not None and order.killed else None
 
 
 def _in_state(agents: tuple[Agent, ...], state: BreakerState) -> tuple[Agent, ...]:

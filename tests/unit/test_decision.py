@@ -15,14 +15,14 @@ from router.decide.decision import (
     offered_at,
     repeat,
 )
-from router.decide.world import world_of
+from router.decide.world import World, world_of
 from runtime.snapshot import Snapshot
 from schemas.codec import Codec
-from schemas.control import ThresholdRow
+from schemas.control import KillSwitch, ThresholdRow
 from schemas.fields import BreakerState, Channel, Disposition, Pool, Supervision
 from schemas.interactions import Decision, Load, Thresholds
-from schemas.topics import CLOCK, POLICY, TRANSITIONS
-from tests.offers import NOW, SECOND, breaker, contact, offered, policy, recovering, world
+from schemas.topics import CLOCK, COMMANDS, POLICY, TRANSITIONS, kill_key
+from tests.offers import NOW, SECOND, breaker, contact, offered, policy, recovering, snapshot, world
 
 CLOSED, DEGRADED, OPEN, FORCED = (
     BreakerState.CLOSED,
@@ -281,7 +281,7 @@ def test_a_decision_records_what_it_depended_on() -> None:
     load = Load(store_down=True, probe_permits={"lyra": 2})
     deciding = contact(partition=3, offset=77, language="de", segment="gold")
     decision = decide(deciding, world(breaker("nova", OPEN), breaker("vega", CLOSED)), load, NOW)
-    assert decision.epochs == {POLICY.name: 0, TRANSITIONS.name: 1, CLOCK.name: -1}
+    assert decision.epochs == {POLICY.name: 0, TRANSITIONS.name: 1, COMMANDS.name: -1, CLOCK.name: -1}
     assert decision.load == load
     assert (decision.offered_partition, decision.offered_offset) == (3, 77)
     assert (decision.language, decision.segment) == ("de", "gold")
@@ -294,7 +294,7 @@ def test_a_decision_records_what_it_depended_on() -> None:
 def test_a_world_of_nothing_decides_for_people() -> None:
     decision = decide(contact(), world_of(Snapshot()), Load(), NOW)
     assert_for_people(decision)
-    assert decision.epochs == {POLICY.name: -1, TRANSITIONS.name: -1, CLOCK.name: -1}
+    assert decision.epochs == {POLICY.name: -1, TRANSITIONS.name: -1, COMMANDS.name: -1, CLOCK.name: -1}
 
 
 def test_a_breaker_of_another_tenant_s_endpoint_of_the_same_name_changes_nothing() -> None:
@@ -324,3 +324,72 @@ def test_a_repeat_names_the_first_decision_and_decides_nothing() -> None:
     assert [(r.code, r.detail) for r in again.reasons] == [("repeat", f"decided first as {first.decision_id}")]
     assert (again.offered_partition, again.offered_offset) == (1, 9)
     assert Codec().decode(Codec().encode(again)) == again
+
+
+def kill(*, killed: bool = True, **about: str) -> KillSwitch:
+    return KillSwitch(**about, killed=killed, reason="drill", occurred_at=NOW)  # type: ignore[arg-type]
+
+
+def under(*orders: KillSwitch) -> World:
+    made = snapshot()
+    for offset, order in enumerate(orders):
+        made = made.with_record(COMMANDS, kill_key(order), order, offset)
+    return world_of(made)
+
+
+@pytest.mark.parametrize(
+    ("order", "detail"), [(kill(), "all: drill"), (kill(tenant="acme"), "tenant/acme: drill")], ids=["all", "tenant"]
+)
+def test_after_a_kill_no_contact_goes_to_ai(order: KillSwitch, detail: str) -> None:
+    decision = decide(contact("card_lost", 0.99), under(order), Load(), NOW)
+    assert_for_people(decision)
+    assert details(decision) == {"kill_switch": detail}
+    assert decision.queue == "cards"
+    assert decision.epochs[COMMANDS.name] == 0
+
+
+def test_a_killed_agent_gets_nothing_and_the_others_of_its_intent_take_over() -> None:
+    given = under(kill(tenant="acme", endpoint="nova"))
+    decisions = [decide(contact("balance", 0.99, interaction_id=f"c-{n}"), given, Load(), NOW) for n in range(20)]
+    assert {decision.endpoint for decision in decisions} == {"vega"}
+    assert codes(decisions[0]) == ["killed", "confidence_contained"]
+    assert details(decisions[0])["killed"] == "nova: drill"
+
+
+def test_with_its_last_agent_killed_an_intent_goes_to_people() -> None:
+    decision = decide(contact("card_lost", 0.99), under(kill(tenant="acme", endpoint="vega")), Load(), NOW)
+    assert_for_people(decision)
+    assert codes(decision) == ["killed", "all_ai_unavailable"]
+
+
+def test_a_killed_agent_is_not_probed() -> None:
+    made = snapshot(recovering("vega"))
+    order = kill(tenant="acme", endpoint="vega")
+    given = world_of(made.with_record(COMMANDS, kill_key(order), order, 0))
+    assert eligible_probes(contact("card_lost"), given) == ()
+    decision = decide(contact("card_lost"), given, Load(probe_permits={"vega": 3}), NOW)
+    assert_for_people(decision)
+
+
+@pytest.mark.parametrize("about", [{}, {"tenant": "acme"}, {"tenant": "acme", "endpoint": "vega"}])
+def test_what_is_restored_is_as_before(about: dict[str, str]) -> None:
+    given = under(kill(**about), kill(killed=False, **about))
+    assert decide(contact("card_lost", 0.99), given, Load(), NOW).pool is Pool.AI_CONTAINED
+
+
+def test_a_kill_of_one_tenant_is_nothing_to_another() -> None:
+    given = under(kill(tenant="other"), kill(tenant="other", endpoint="vega"))
+    assert decide(contact("card_lost", 0.99), given, Load(), NOW).pool is Pool.AI_CONTAINED
+
+
+def test_a_kill_and_its_end_reach_a_world_that_was_arranged_before() -> None:
+    first = snapshot()
+    pools, previous = [], None
+    for made in (
+        first,
+        first.with_record(COMMANDS, "all", kill(), 0),
+        first.with_record(COMMANDS, "all", kill(killed=False), 1),
+    ):
+        previous = world_of(made, previous)
+        pools.append(decide(contact("card_lost", 0.99), previous, Load(), NOW).pool)
+    assert pools == [Pool.AI_CONTAINED, Pool.HUMAN_EXCLUSIVE, Pool.AI_CONTAINED]
