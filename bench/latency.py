@@ -113,7 +113,11 @@ class Bench:
             reading = ("bench.receipts", *where, "--expected", str(len(scheduled)), "--out", str(out))
             sending = ("bench.openloop", *where, "--file", str(self._contacts), "--per-second", str(case.per_second),
                        "--seed", str(seed))  # fmt: skip
-            with Generator(reading) as reader, Generator(sending) as generator, self._router(settings, case) as router:
+            with (
+                Generator(reading) as reader,
+                Generator(sending) as generator,
+                ready_router(self._stage, settings, case.delivery) as router,
+            ):
                 reader.wait_ready()
                 generator.wait_ready()
                 start = generator.begin()
@@ -125,25 +129,6 @@ class Bench:
             waits, lost, doubled = latencies(load_receipts(out), scheduled, start, self._warm_up)
         return _repetition(waits * 1000, len(scheduled) / self._seconds, lost, doubled, sent, shares)
 
-    @contextlib.contextmanager
-    def _router(self, settings: Settings, case: Case) -> Iterator[psutil.Process]:
-        """Give a router that takes contacts."""
-        port = free_port()
-        argv = router_argv(self._stage.model(), "--delivery", case.delivery, "--port", str(port))(settings)
-        log = settings.data / "router.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as output:
-            process = spawn(argv, folder=_ROOT, output=output, environment=os.environ)
-            try:
-                ready, deadline = http_ready(f"http://127.0.0.1:{port}"), time.monotonic() + _READY_SECONDS
-                while not ready():
-                    if process.poll() is not None or time.monotonic() > deadline:
-                        raise SubjectError(f"the router did not become ready:\n{log.read_text()[-2000:]}")
-                    time.sleep(0.05)
-                yield psutil.Process(process.pid)
-            finally:
-                stop(process)
-
     def _shares(self, start: float, ours: Mapping[str, psutil.Process]) -> dict[str, float]:
         """Return shares of a core between warm-up and end; returns at the end."""
         processes = {**ours, **self._stage.servers()}
@@ -154,6 +139,26 @@ class Bench:
             looks.append((time.monotonic(), {**used, MACHINE: _busy_seconds()}))
         (began, before), (ended, after) = looks
         return {name: (after[name] - before[name]) / (ended - began) for name in after}
+
+
+@contextlib.contextmanager
+def ready_router(stage: Stage, settings: Settings, delivery: str) -> Iterator[psutil.Process]:
+    """Give a router that takes contacts."""
+    port = free_port()
+    argv = router_argv(stage.model(), "--delivery", delivery, "--port", str(port))(settings)
+    log = settings.data / "router.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = spawn(argv, folder=_ROOT, output=output, environment=os.environ)
+        try:
+            ready, deadline = http_ready(f"http://127.0.0.1:{port}"), time.monotonic() + _READY_SECONDS
+            while not ready():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise SubjectError(f"the router did not become ready:\n{log.read_text()[-2000:]}")
+                time.sleep(0.05)
+            yield psutil.Process(process.pid)
+        finally:
+            stop(process)
 
 
 def _busy_seconds() -> float:
