@@ -22,6 +22,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "classifier": ("router.classify.cli", "classifier", "Train, measure and ask a model that finds intents."),
     "models": ("router.models_cli", "models", "Choose which tenant is classified by which model."),
     "policy": ("router.policy.cli", "policy", "Say what a tenant wants: agents, queues, thresholds."),
+    "decide": ("router.decide_cli", "decide", "What the router would decide, and what would change it."),
     "kill": ("router.kill_cli", "kill", "Give no more contacts to an AI agent, to a tenant's, or to any."),
     "restore": ("router.kill_cli", "restore", "Take a kill back."),
     "router": ("router.cli", "router", "Service: decide who handles each contact."),

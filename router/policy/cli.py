@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,12 +58,12 @@ def policy() -> None:
 @_BASES
 def validate(files: tuple[Path, ...], bases: tuple[Path, ...]) -> None:
     """Check the policies in FILES, without Kafka; every mistake is named with its file, line, path and remedy."""
-    from router.policy.document import PolicyDocumentError  # noqa: PLC0415 - `--help` need not load pydantic
+    from router.policy.document import PolicyDocumentError, load_policy  # noqa: PLC0415 - `--help` need not load it
 
     failed = []
     for file in files:
         try:
-            made = _policy(file, (*bases, *files), _nobody, revision=0, occurred_at=0, by="", reason="")
+            made = load_policy(file, (*bases, *files))
         except PolicyDocumentError as problem:
             failed.append(str(problem))
         else:
@@ -87,7 +87,7 @@ def apply(
     One that changes nothing is not applied again. One that extends another tenant's policy takes that as it stands
     now: when the other changes, apply this again.
     """
-    from router.policy.document import differences, document_of  # noqa: PLC0415 - as above
+    from router.policy.document import differences, document_of, load_policy  # noqa: PLC0415 - as above
     from router.policy.history import read_history  # noqa: PLC0415
 
     history = read_history(settings)
@@ -98,7 +98,7 @@ def apply(
         return document_of(history[tenant][-1].policy)
 
     when = now(_clock(settings))
-    made = _policy(file, bases, standing, revision=0, occurred_at=when, by=by or getpass.getuser(), reason=reason)
+    made = load_policy(file, bases, standing, occurred_at=when, by=by or getpass.getuser(), reason=reason)
     before = history.get(made.tenant, [])
     changes = differences(document_of(before[-1].policy) if before else {}, document_of(made))
     if before and not changes:
@@ -195,32 +195,6 @@ def schema() -> None:
     from router.policy.model import json_schema  # noqa: PLC0415 - as above
 
     click.echo(json.dumps(json_schema(), indent=2))
-
-
-def _policy(
-    file: Path,
-    bases: Sequence[Path],
-    standing: Callable[[str], Document],
-    *,
-    revision: int,
-    occurred_at: int,
-    by: str,
-    reason: str,
-) -> Policy:
-    from router.policy.document import plain, policy_of, read_source, resolved  # noqa: PLC0415 - as above
-
-    source = read_source(file)
-    files = {str(document.get("tenant")): document for document in (plain(read_source(base)) for base in bases)}
-
-    def base_of(tenant: str) -> Document:
-        return files[tenant] if tenant in files else standing(tenant)
-
-    document = resolved(plain(source), base_of)
-    return policy_of(document, source, revision=revision, occurred_at=occurred_at, by=by, reason=reason)
-
-
-def _nobody(tenant: str) -> Document:
-    raise SettingsError(f"this extends the policy of {tenant!r}, which is not at hand: give its file with --base")
 
 
 def _history(settings: Settings, tenant: str) -> list[Applied]:

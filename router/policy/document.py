@@ -118,6 +118,33 @@ def merged(base: Any, patch: Any) -> Any:
     return result
 
 
+def load_policy(
+    file: Path,
+    bases: Sequence[Path] = (),
+    standing: Callable[[str], Document] | None = None,
+    *,
+    occurred_at: int = 0,
+    by: str = "",
+    reason: str = "",
+) -> Policy:
+    """Return the policy of a file, of revision 0, with what it extends from `bases`, else by `standing` (tenant ->).
+
+    Raises PolicyDocumentError with all mistakes, and SettingsError where what it extends is not at hand.
+    """
+    source = read_source(file)
+    files = {str(document.get("tenant")): document for document in (plain(read_source(base)) for base in bases)}
+
+    def base_of(tenant: str) -> Document:
+        if tenant in files:
+            return files[tenant]
+        if standing is None:
+            raise SettingsError(f"{file} extends {tenant!r}, whose policy is not at hand: give its file with --base")
+        return standing(tenant)
+
+    document = resolved(plain(source), base_of)
+    return policy_of(document, source, revision=0, occurred_at=occurred_at, by=by, reason=reason)
+
+
 def policy_of(document: Document, source: Source, *, revision: int, occurred_at: int, by: str, reason: str) -> Policy:
     """Return the policy that a resolved document describes; raises PolicyDocumentError with all its mistakes."""
     found = mistakes(document)

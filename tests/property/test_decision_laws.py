@@ -9,20 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.decide.counterfactual import counterfactuals
 from router.decide.decision import Contact, decide, eligible_probes, offered_at
 from router.decide.world import world_of
 from runtime.snapshot import Snapshot
 from schemas.agents import Transition
 from schemas.codec import Codec
-from schemas.control import Endpoint, HumanQueue, Policy
-from schemas.fields import BreakerState, Disposition, Event, Pool
+from schemas.control import Endpoint, HumanQueue, KillSwitch, Policy, ThresholdRow
+from schemas.fields import BreakerState, Channel, Disposition, Event, Pool
 from schemas.interactions import Classification, Decision, Load, Thresholds
-from schemas.topics import POLICY, TRANSITIONS, Topic, endpoint_key
+from schemas.topics import COMMANDS, POLICY, TRANSITIONS, Topic, endpoint_key, kill_key, kill_scope
 from tests.offers import NOW, SECOND, breaker, offered, policy
 
 CODEC = Codec()
 AUTONOMY = {Pool.HUMAN_EXCLUSIVE: 0, Pool.AI_ASSISTED: 1, Pool.AI_CONTAINED: 2}
 ENDPOINTS, INTENTS = ("nova", "vega", "lyra"), ("balance", "card_lost", "loan")
+CHANNELS, SEGMENTS = (Channel.CHAT, Channel.VOICE), ("standard", "gold")
 OUT = (BreakerState.OPEN, BreakerState.FORCED_OPEN)
 many = settings(max_examples=120, deadline=None)
 
@@ -32,11 +34,31 @@ confidences = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.75, 0.92, 1.0])
 
 
 @st.composite
+def rows(draw: st.DrawFn) -> ThresholdRow:
+    assisted, contained = sorted([draw(confidences), draw(confidences)])
+    return ThresholdRow(
+        intent=draw(st.none() | st.sampled_from(INTENTS)),
+        channel=draw(st.none() | st.sampled_from(CHANNELS)),
+        segment=draw(st.none() | st.sampled_from(SEGMENTS)),
+        contained=contained,
+        assisted=assisted,
+    )
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> KillSwitch:
+    tenant = draw(st.none() | st.sampled_from(["acme", "other"]))
+    endpoint = draw(st.none() | st.sampled_from(ENDPOINTS)) if tenant else None
+    return KillSwitch(tenant=tenant, endpoint=endpoint, killed=draw(st.booleans()), reason="drill", occurred_at=NOW)
+
+
+@st.composite
 def policies(draw: st.DrawFn) -> Policy:
     assisted, contained = sorted([draw(confidences), draw(confidences)])
     return policy(
         revision=draw(st.integers(0, 9)),
         thresholds=Thresholds(contained=contained, assisted=assisted),
+        matrix=tuple(draw(st.lists(rows(), max_size=4, unique_by=lambda row: (row.intent, row.channel, row.segment)))),
         endpoints=tuple(
             Endpoint(
                 endpoint=name, provider="north", version="1", intents=tuple(draw(st.sets(st.sampled_from(INTENTS))))
@@ -59,13 +81,15 @@ def transitions(draw: st.DrawFn) -> Transition:
     )
 
 
-def as_control(event: Policy | Transition) -> ControlRecord:
+def as_control(event: Policy | Transition | KillSwitch) -> ControlRecord:
     if isinstance(event, Policy):
         return POLICY, event.tenant, event
+    if isinstance(event, KillSwitch):
+        return COMMANDS, kill_key(event), event
     return TRANSITIONS, endpoint_key(event.tenant, event.endpoint), event
 
 
-histories = st.lists(st.one_of(policies(), transitions()).map(as_control), max_size=8)
+histories = st.lists(st.one_of(policies(), transitions(), orders()).map(as_control), max_size=8)
 loads = st.builds(
     Load,
     store_down=st.booleans(),
@@ -78,12 +102,15 @@ def contacts(draw: st.DrawFn) -> Contact:
     found = Classification(
         intent=draw(st.sampled_from([*INTENTS, "oos"])),
         confidence=draw(confidences),
+        runner_up=draw(st.none() | st.sampled_from(INTENTS)),
         runner_up_gap=draw(st.floats(0, 1)),
         model="m-1",
     )
     offer = offered(
         f"c-{draw(st.integers(0, 10**6))}",
         tenant=draw(st.sampled_from(["acme", "acme", "acme", "unheard"])),
+        channel=draw(st.sampled_from(CHANNELS)),
+        segment=draw(st.sampled_from(SEGMENTS)),
         occurred_at=draw(st.one_of(st.just(NOW), st.integers(0, 2 * NOW))),
     )
     return Contact(offer, draw(st.integers(0, 23)), draw(st.integers(0, 10**9)), found)
@@ -91,7 +118,7 @@ def contacts(draw: st.DrawFn) -> Contact:
 
 def replayed(records: list[ControlRecord], epochs: dict[str, int] | None = None) -> Snapshot:
     """The snapshot of control topics up to the epochs, or to their ends."""
-    snapshot, offsets = Snapshot(), {POLICY.name: -1, TRANSITIONS.name: -1}
+    snapshot, offsets = Snapshot(), {topic.name: -1 for topic in (POLICY, TRANSITIONS, COMMANDS)}
     for topic, key, event in records:
         offsets[topic.name] += 1
         if epochs is None or offsets[topic.name] <= epochs[topic.name]:
@@ -180,14 +207,67 @@ def test_ai_gets_only_what_policy_breaker_and_confidence_all_allow(
     state = latest.to_state if latest else BreakerState.CLOSED
     assert decision.intent in next(e.intents for e in standing.endpoints if e.endpoint == decision.endpoint)
     assert decision.intent not in standing.human_only_intents
-    assert decision.confidence >= standing.thresholds.assisted
+    row = most_specific(standing, contact)
+    assert (decision.thresholds.contained, decision.thresholds.assisted) == (row.contained, row.assisted)
+    assert decision.confidence >= row.assisted
+    about = {kill_scope(None), kill_scope("acme"), kill_scope("acme", decision.endpoint)}
+    assert not any(order.killed for key, order in snapshot.of(COMMANDS).items() if key in about)
     assert decision.breaker_epoch == (latest.epoch if latest else 0)
     assert state not in OUT
     if state is BreakerState.HALF_OPEN:
         assert load.probe_permits[decision.endpoint] > 0
     if decision.pool is Pool.AI_CONTAINED:
         assert state is BreakerState.CLOSED
-        assert decision.confidence >= standing.thresholds.contained
+        assert decision.confidence >= row.contained
+
+
+def most_specific(policy: Policy, contact: Contact) -> ThresholdRow | Thresholds:
+    """The row that decides, found in another way than the router's."""
+    asked = (contact.classification.intent, contact.offered.channel, contact.offered.segment)
+    named = [((row.intent, row.channel, row.segment), row) for row in policy.matrix]
+    fitting = [
+        (tuple(part is not None for part in parts), at, row)
+        for at, (parts, row) in enumerate(named)
+        if all(part in (None, own) for part, own in zip(parts, asked, strict=True))
+    ]
+    return max(fitting)[2] if fitting else policy.thresholds
+
+
+@many
+@given(records=histories, contact=contacts(), load=loads)
+def test_each_counterfactual_changes_the_decision_as_it_says(
+    records: list[ControlRecord], contact: Contact, load: Load
+) -> None:
+    snapshot = replayed(records)
+    taken = decide(contact, world_of(snapshot), load, NOW)
+    found = counterfactuals(contact, snapshot, load, NOW)
+    for move, outcome in found:
+        again = decide(move.contact, world_of(move.snapshot), load, NOW)
+        assert (again.pool, again.endpoint, again.queue) == outcome
+        assert outcome != (taken.pool, taken.endpoint, taken.queue)
+        assert (move.contact == contact) != (move.snapshot is snapshot), f"{move.name} moves one input"
+    confident = decide(
+        msgspec.structs.replace(contact, classification=_confident(contact, 1.0)), world_of(snapshot), load, NOW
+    )
+    if confident.pool != taken.pool:
+        assert any(each.move.name == "confidence" for each in found), "what more confidence changes is told"
+
+
+@many
+@given(records=histories, others=histories, contact=contacts(), load=loads)
+def test_what_another_tenant_does_changes_nothing(
+    records: list[ControlRecord], others: list[ControlRecord], contact: Contact, load: Load
+) -> None:
+    theirs = [as_control(moved) for _topic, _key, event in others if (moved := _of_another(event)) is not None]
+    before = decide(contact, world_of(replayed(records)), load, NOW)
+    after = decide(contact, world_of(replayed([*records, *theirs])), load, NOW)
+    assert msgspec.structs.replace(after, epochs=before.epochs) == before
+
+
+def _of_another(event: Event) -> Any:
+    if isinstance(event, KillSwitch) and event.tenant is None:
+        return None  # an order about all tenants is no tenant's
+    return msgspec.structs.replace(event, tenant="another")
 
 
 @many
