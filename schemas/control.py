@@ -11,10 +11,33 @@ from schemas.fields import FINITE, Channel, Count, Event, Id, Micros, Name, Prob
 from schemas.interactions import Thresholds
 
 
+class Capability(Event, frozen=True, kw_only=True):
+    """What an agent has been seen to resolve of an intent: the share, in so many contacts."""
+
+    intent: Name
+    resolved: Probability
+    samples: Count
+
+
+class ChannelQuality(Event, frozen=True, kw_only=True):
+    """How well an agent does on a channel."""
+
+    channel: Channel
+    quality: Probability
+
+
+class LanguageQuality(Event, frozen=True, kw_only=True):
+    """How well an agent does in a language, such as `en` or `en-GB`."""
+
+    language: Name
+    quality: Probability
+
+
 class Endpoint(Event, frozen=True, kw_only=True):
     """An AI agent that can be called: one deployment of one provider.
 
-    `intents`: what it may be given. `max_concurrent` is its share of contacts at once.
+    `intents`: what it may be given. `max_concurrent` is its share of contacts at once. `channels` and `languages`: its
+    quality in each, and none but these; empty for all alike.
     """
 
     endpoint: Name
@@ -22,6 +45,11 @@ class Endpoint(Event, frozen=True, kw_only=True):
     version: str
     intents: tuple[str, ...]
     max_concurrent: Annotated[int, Meta(ge=1, description="contacts at once")] = 100
+    capabilities: tuple[Capability, ...] = ()
+    channels: tuple[ChannelQuality, ...] = ()
+    languages: tuple[LanguageQuality, ...] = ()
+    region: Annotated[str, Meta(max_length=256, description="where it keeps data, as in `residency`")] = ""
+    cost: Annotated[float, Meta(ge=0.0, le=FINITE, description="of a contact, in the tenant's currency")] = 0.0
 
 
 class HumanQueue(Event, frozen=True, kw_only=True):
@@ -68,12 +96,20 @@ class ThresholdRow(Event, frozen=True, kw_only=True):
     assisted: Probability
 
 
+class ResidencyRule(Event, frozen=True, kw_only=True):
+    """Customers of a region, `*` for any other or unknown, are served by agents of these regions alone."""
+
+    customers: Name
+    agents: tuple[str, ...]
+
+
 class Policy(Event, frozen=True, kw_only=True):
     """What one tenant wants: agents, queues, thresholds. The last valid record of a tenant stands.
 
     `matrix`: thresholds for some contacts; the most specific row decides, an intent before a channel before a
-    segment, and `thresholds` where none fits. `extends`: the tenant whose policy this was made from. `changed_by` and
-    `reason`: who applied it, and why.
+    segment, and `thresholds` where none fits. `human_only_flags`: contacts with one of these flags never go to AI.
+    `residency`: which agents may serve which customers; who is not named may be served by any. `extends`: the tenant
+    whose policy this was made from. `changed_by` and `reason`: who applied it, and why.
     """
 
     tenant: Id
@@ -84,6 +120,8 @@ class Policy(Event, frozen=True, kw_only=True):
     queues: Annotated[tuple[HumanQueue, ...], Meta(min_length=1)]
     default_queue: Name
     human_only_intents: tuple[str, ...] = ()
+    human_only_flags: tuple[str, ...] = ()
+    residency: tuple[ResidencyRule, ...] = ()
     breaker: BreakerPolicy = BreakerPolicy()
     extends: Id | None = None
     changed_by: str = ""

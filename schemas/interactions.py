@@ -41,7 +41,8 @@ class Classification(Event, frozen=True, kw_only=True):
 class Offered(Event, frozen=True, kw_only=True):
     """A contact arrives. Written by the ACD, read by the router.
 
-    `classification` is present where intent was determined elsewhere.
+    `classification` is present where intent was determined elsewhere. `region`: of the customer, for data residency.
+    `flags`: what is known of customer or contact that a policy may go by, such as `automation_opt_out`.
     """
 
     interaction_id: Id
@@ -53,6 +54,8 @@ class Offered(Event, frozen=True, kw_only=True):
     segment: str = "standard"
     customer_id: str | None = None
     classification: Classification | None = None
+    region: str | None = None
+    flags: tuple[str, ...] = ()
 
 
 class Classified(Event, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from schemas.control import KillSwitch, Policy, ThresholdRow
+from schemas.control import Endpoint, KillSwitch, Policy, ThresholdRow
 from schemas.errors import RecordError
 from schemas.interactions import Thresholds
 
@@ -52,6 +52,24 @@ def problems(policy: Policy) -> Iterator[PolicyProblem]:
     yield from _repeated("endpoints", (each.endpoint for each in policy.endpoints))
     yield from _repeated("queues", (each.queue for each in policy.queues))
     yield from _repeated("matrix", map(row_name, policy.matrix))
+    yield from _repeated("residency", (each.customers for each in policy.residency))
+    yield from _of_queues(policy)
+    for endpoint in policy.endpoints:
+        yield from _of_agent(endpoint)
+    yield from _disordered(("thresholds",), policy.thresholds)
+    for row in policy.matrix:
+        yield from _disordered(("matrix", row_name(row)), row)
+    breaker = policy.breaker
+    for low, high in (("degraded_failure_rate", "open_failure_rate"), ("open_seconds", "open_seconds_max")):
+        if getattr(breaker, low) > getattr(breaker, high):
+            yield PolicyProblem(
+                ("breaker", low),
+                f"{getattr(breaker, low):g} is more than {high}, {getattr(breaker, high):g}",
+                f"lower it, or raise {high}",
+            )
+
+
+def _of_queues(policy: Policy) -> Iterator[PolicyProblem]:
     queues = [each.queue for each in policy.queues]
     if policy.default_queue not in queues:
         yield PolicyProblem(
@@ -67,16 +85,18 @@ def problems(policy: Policy) -> Iterator[PolicyProblem]:
                     f"{intent!r} is an intent of {first!r} too",
                     "leave it to one of them",
                 )
-    yield from _disordered(("thresholds",), policy.thresholds)
-    for row in policy.matrix:
-        yield from _disordered(("matrix", row_name(row)), row)
-    breaker = policy.breaker
-    for low, high in (("degraded_failure_rate", "open_failure_rate"), ("open_seconds", "open_seconds_max")):
-        if getattr(breaker, low) > getattr(breaker, high):
+
+
+def _of_agent(endpoint: Endpoint) -> Iterator[PolicyProblem]:
+    yield from _repeated(f"endpoints.{endpoint.endpoint}.capabilities", (each.intent for each in endpoint.capabilities))
+    yield from _repeated(f"endpoints.{endpoint.endpoint}.channels", (each.channel for each in endpoint.channels))
+    yield from _repeated(f"endpoints.{endpoint.endpoint}.languages", (each.language for each in endpoint.languages))
+    for each in endpoint.capabilities:
+        if each.intent not in endpoint.intents:
             yield PolicyProblem(
-                ("breaker", low),
-                f"{getattr(breaker, low):g} is more than {high}, {getattr(breaker, high):g}",
-                f"lower it, or raise {high}",
+                ("endpoints", endpoint.endpoint, "capabilities", each.intent),
+                "is none of the agent's intents",
+                "add it to them, or take it away here",
             )
 
 

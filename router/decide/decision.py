@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from router.classify.result import OUT_OF_SCOPE
-from router.decide.world import Agent, Cut, Route, World
+from router.decide.world import Agent, Cut, Route, TenantWorld, World
 from schemas.control import KillSwitch
 from schemas.fields import MICROS_PER_SECOND, Disposition, Pool, Supervision
 from schemas.interactions import Classification, Decision, Load, Offered, Reason, Thresholds
@@ -55,7 +55,7 @@ def eligible_probes(contact: Contact, world: World) -> tuple[Agent, ...]:
     tenant = world.tenant(contact.offered.tenant)
     if tenant is None or tenant.killed:
         return ()
-    return tenant.route(contact.classification.intent).recovering
+    return tenant.route(contact.classification.intent, contact.offered).recovering
 
 
 def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
@@ -69,10 +69,10 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
         thresholds, queue = DEFAULT_THRESHOLDS, FALLBACK_QUEUE
         pool, agent, reasons = _people("no_policy", offered.tenant)
     else:
-        route = tenant.route(classification.intent)
+        route = tenant.route(classification.intent, offered)
         cut = tenant.cut(classification.intent, offered.channel, offered.segment)
         thresholds, queue = cut.thresholds, route.queue
-        pool, agent, reasons = _stopped(tenant.killed) if tenant.killed else _choose(contact, cut, route, load)
+        pool, agent, reasons = _stopped(tenant.killed) if tenant.killed else _choose(contact, tenant, cut, route, load)
     arrival = offered_at(offered, now)
     if arrival != offered.occurred_at:
         reasons = (Reason(code="time_corrected", detail=str(offered.occurred_at)), *reasons)
@@ -133,10 +133,13 @@ def _stopped(order: KillSwitch) -> _Choice:
     return _people("kill_switch", f"{kill_key(order)}: {order.reason}")
 
 
-def _choose(contact: Contact, cut: Cut, route: Route, load: Load) -> _Choice:
+def _choose(contact: Contact, tenant: TenantWorld, cut: Cut, route: Route, load: Load) -> _Choice:
     intent, confidence = contact.classification.intent, contact.classification.confidence
     if route.human_only:
         return _people("human_only_intent", intent)
+    for flag in contact.offered.flags:
+        if flag in tenant.policy.human_only_flags:
+            return _people("human_only_flag", flag)
     if intent == OUT_OF_SCOPE:
         return _people("out_of_scope")
     if confidence < cut.thresholds.assisted:
@@ -157,15 +160,16 @@ def _among(contact: Contact, cut: Cut, route: Route, permits: Mapping[str, int])
         if permits.get(agent.endpoint.endpoint, 0) > 0:
             reason = Reason(code="probe", detail=agent.endpoint.endpoint)
             return Pool.AI_ASSISTED, agent, (*route.unwell, reason)
-    among = route.well or route.degraded
-    if not among:
-        return Pool.HUMAN_EXCLUSIVE, None, (*route.unwell, Reason(code="all_ai_unavailable"))
-    agent = among[zlib.crc32(contact.offered.interaction_id.encode()) % len(among)]
-    if not route.well:
-        return Pool.AI_ASSISTED, agent, (*route.unwell, Reason(code="degraded_needs_watching"))
+    among = route.well if route.well.agents else route.degraded
+    reasons = (*route.unwell, *among.reasons)
+    if not among.agents:
+        return Pool.HUMAN_EXCLUSIVE, None, (*reasons, Reason(code="all_ai_unavailable"))
+    agent = among.agents[zlib.crc32(contact.offered.interaction_id.encode()) % len(among.agents)]
+    if not route.well.agents:
+        return Pool.AI_ASSISTED, agent, (*reasons, Reason(code="degraded_needs_watching"))
     confidence = contact.classification.confidence
     if confidence >= cut.thresholds.contained:
         reason = Reason(code="confidence_contained", detail=f"{confidence:.4f} >= {cut.contained_text}")
-        return Pool.AI_CONTAINED, agent, (*route.unwell, *cut.named, reason)
+        return Pool.AI_CONTAINED, agent, (*reasons, *cut.named, reason)
     reason = Reason(code="confidence_assisted", detail=f"{confidence:.4f} >= {cut.assisted_text}")
-    return Pool.AI_ASSISTED, agent, (*route.unwell, *cut.named, reason)
+    return Pool.AI_ASSISTED, agent, (*reasons, *cut.named, reason)

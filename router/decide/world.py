@@ -8,16 +8,19 @@ what one tenant does costs the others nothing.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
+from router.decide.fit import fits, hindrance
 from runtime.snapshot import Snapshot
 from schemas.agents import Transition
 from schemas.control import Endpoint, KillSwitch, Policy, ThresholdRow
 from schemas.fields import BreakerState, Channel
-from schemas.interactions import Reason, Thresholds
+from schemas.interactions import Offered, Reason, Thresholds
 from schemas.policy_check import row_name
 from schemas.topics import CLOCK, COMMANDS, POLICY, TRANSITIONS, endpoint_key, kill_scope
 
+_MOST_ROUTES = 10_000
 FOLLOWED = (POLICY, TRANSITIONS, COMMANDS, CLOCK)
 
 
@@ -33,18 +36,29 @@ class Agent:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Route:
-    """Where the contacts of one intent may go: the queue, and the agents by the state of their breakers.
+class Best:
+    """Agents that fit equally well, and the reason why these, where there were others."""
 
-    `unwell` names, for the record, every agent that is killed or whose breaker is not closed; a killed one is in no
-    other group.
+    agents: tuple[Agent, ...]
+    reasons: tuple[Reason, ...] = ()
+
+
+_NOBODY = Best(())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Route:
+    """Where some contacts of one intent may go: the queue, and the agents by the state of their breakers.
+
+    `well` and `degraded` are the best of their state, `recovering` all. `unwell` names, for the record, the agents that
+    are killed, that may not have such contacts, or whose breakers are not closed; the first two are in no group.
     """
 
     queue: str
     human_only: bool
     agents: tuple[Agent, ...]
-    well: tuple[Agent, ...]
-    degraded: tuple[Agent, ...]
+    well: Best
+    degraded: Best
     recovering: tuple[Agent, ...]
     unwell: tuple[Reason, ...]
 
@@ -64,8 +78,8 @@ class TenantWorld:
 
     def __init__(self, policy: Policy, breakers: Mapping[str, Transition], orders: Mapping[str, KillSwitch]) -> None:
         self.policy = policy
-        self._orders = {key: _in_force(orders.get(key)) for key in _kill_keys(policy)}
-        self.killed = self._orders[kill_scope(None)] or self._orders[kill_scope(policy.tenant)]
+        self._orders = _in_force(orders, policy.tenant)
+        self.killed = self._orders.get(kill_scope(None)) or self._orders.get(kill_scope(policy.tenant))
         self._cut = _cut(policy.thresholds)
         self._rows = {(row.intent, row.channel, row.segment): _row_cut(row) for row in policy.matrix}
         # Which of intent, channel and segment a row names, the most specific first: an intent before all else.
@@ -78,16 +92,32 @@ class TenantWorld:
                 self._agents_of[intent] = (*self._agents_of.get(intent, ()), agent)
         self._queue_of = {intent: queue.queue for queue in policy.queues for intent in queue.intents}
         self._human_only = frozenset(policy.human_only_intents)
-        self._routes: dict[str, Route] = {}
+        # All agents well and none better than another: so it is mostly, and arranged at once.
+        self._all_alike = (
+            not self._orders
+            and not policy.residency
+            and all(map(_is_plain, policy.endpoints))
+            and all(breaker is None or breaker.to_state is BreakerState.CLOSED for breaker in self._breakers.values())
+        )
+        self._by_channel = any(endpoint.channels for endpoint in policy.endpoints)
+        self._by_language = any(endpoint.languages for endpoint in policy.endpoints)
+        self._routes: dict[tuple[str, str | None, str | None, str | None], Route] = {}
 
-    def route(self, intent: str) -> Route:
-        """Return where contacts of an intent may go."""
-        route = self._routes.get(intent)
+    def route(self, intent: str, offered: Offered) -> Route:
+        """Return where contacts of an intent, a channel, a language and a customer's region may go."""
+        about = (
+            intent,
+            offered.channel if self._by_channel else None,
+            offered.language if self._by_language else None,
+            offered.region if self.policy.residency else None,
+        )
+        route = self._routes.get(about)
         if route is None:
-            route = self._arranged(intent)
-            # Intents that came with the offers may be anything: only those of the policy are worth keeping.
-            if intent in self._agents_of or intent in self._queue_of or intent in self._human_only:
-                self._routes[intent] = route
+            route = self._arranged(intent, offered)
+            # Intents and languages that came with the offers may be anything: only so many are worth keeping.
+            known = intent in self._agents_of or intent in self._queue_of or intent in self._human_only
+            if known and len(self._routes) < _MOST_ROUTES:
+                self._routes[about] = route
         return route
 
     def cut(self, intent: str, channel: Channel, segment: str) -> Cut:
@@ -105,31 +135,41 @@ class TenantWorld:
         return (
             policy is self.policy
             and all(breakers.get(key) is was for key, was in self._breakers.items())
-            and all(_in_force(orders.get(key)) is was for key, was in self._orders.items())
+            and _in_force(orders, policy.tenant) == self._orders
         )
 
-    def _arranged(self, intent: str) -> Route:
+    def _arranged(self, intent: str, offered: Offered) -> Route:
         every = self._agents_of.get(intent, ())
+        queue, human_only = self._queue_of.get(intent, self.policy.default_queue), intent in self._human_only
+        if self._all_alike:
+            return Route(queue, human_only, every, well=Best(every), degraded=_NOBODY, recovering=(), unwell=())
         killed = {agent.endpoint.endpoint: order for agent in every if (order := self._order(agent)) is not None}
-        agents = tuple(agent for agent in every if agent.endpoint.endpoint not in killed)
         reasons = [Reason(code="killed", detail=f"{name}: {order.reason}") for name, order in killed.items()]
+        agents, hindered = [], defaultdict[str, list[str]](list)
+        for agent in every:
+            why = hindrance(agent.endpoint, self.policy.residency, offered.channel, offered.language, offered.region)
+            if why is not None:
+                hindered[why].append(agent.endpoint.endpoint)
+            elif agent.endpoint.endpoint not in killed:
+                agents.append(agent)
+        reasons += [Reason(code=why, detail=", ".join(names)) for why, names in hindered.items()]
         reasons += [
             Reason(code=f"breaker_{agent.state}", detail=agent.endpoint.endpoint)
             for agent in agents
             if agent.state is not BreakerState.CLOSED
         ]
         return Route(
-            queue=self._queue_of.get(intent, self.policy.default_queue),
-            human_only=intent in self._human_only,
+            queue,
+            human_only,
             agents=every,
-            well=_in_state(agents, BreakerState.CLOSED),
-            degraded=_in_state(agents, BreakerState.DEGRADED),
+            well=_best(_in_state(agents, BreakerState.CLOSED), intent, offered),
+            degraded=_best(_in_state(agents, BreakerState.DEGRADED), intent, offered),
             recovering=_in_state(agents, BreakerState.HALF_OPEN),
             unwell=tuple(reasons),
         )
 
     def _order(self, agent: Agent) -> KillSwitch | None:
-        return self._orders[kill_scope(self.policy.tenant, agent.endpoint.endpoint)]
+        return self._orders.get(kill_scope(self.policy.tenant, agent.endpoint.endpoint)) if self._orders else None
 
 
 class World:
@@ -184,16 +224,29 @@ def _breaker_keys(policy: Policy) -> list[str]:
     return [endpoint_key(policy.tenant, endpoint.endpoint) for endpoint in policy.endpoints]
 
 
-def _kill_keys(policy: Policy) -> list[str]:
-    agents = [kill_scope(policy.tenant, endpoint.endpoint) for endpoint in policy.endpoints]
-    return [kill_scope(None), kill_scope(policy.tenant), *agents]
+def _is_plain(endpoint: Endpoint) -> bool:
+    return not (endpoint.capabilities or endpoint.channels or endpoint.languages or endpoint.cost)
 
 
-def _in_force(order: KillSwitch | None) -> KillSwitch | None:
-    return order if order is not None and order.killed else None
+def _in_force(orders: Mapping[str, KillSwitch], tenant: str) -> dict[str, KillSwitch]:
+    """Return the orders that kill agents of a tenant, by what they are about."""
+    return {key: order for key, order in orders.items() if order.killed and order.tenant in (None, tenant)}
 
 
-def _in_state(agents: tuple[Agent, ...], state: BreakerState) -> tuple[Agent, ...]:
+def _best(agents: Sequence[Agent], intent: str, offered: Offered) -> Best:
+    """Return those of some agents that fit a contact best and, of these, cost least."""
+    found = fits([agent.endpoint for agent in agents], intent, offered.channel, offered.language)
+    ranks = [(fit, -agent.endpoint.cost) for agent, fit in zip(agents, found, strict=True)]
+    best = tuple(agent for agent, rank in zip(agents, ranks, strict=True) if rank == max(ranks))
+    if len(best) == len(agents):
+        return Best(best)
+    fit, cost = max(ranks)
+    names = ", ".join(agent.endpoint.endpoint for agent in best)
+    told = Reason(code="best_fit", detail=f"{names}: fit {fit:.3f}, cost {-cost:g}, best of {len(agents)}")
+    return Best(best, (told,))
+
+
+def _in_state(agents: Sequence[Agent], state: BreakerState) -> tuple[Agent, ...]:
     return tuple(agent for agent in agents if agent.state is state)
 
 

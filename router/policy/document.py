@@ -27,6 +27,13 @@ from schemas.policy_check import ANY, problems, row_name
 
 Document = dict[str, Any]
 
+_NAMED = (("endpoints", "endpoint", None), ("queues", "queue", None), ("residency", "customers", "agents"))
+_NAMED_OF_AGENT = (
+    ("capabilities", "intent", None),
+    ("channels", "channel", "quality"),
+    ("languages", "language", "quality"),
+)
+"""Lists on the wire that are mappings in a document, the field that is the key there, and the one that is the value."""
 _ROW_PARTS = 3
 _MOST_SHOWN_CHARACTERS = 40
 
@@ -181,8 +188,9 @@ def document_of(policy: Policy, *, full: bool = False) -> Document:
     fields = msgspec.to_builtins(policy)
     for name in ("revision", "occurred_at", "changed_by", "reason"):
         del fields[name]
-    for many, name in (("endpoints", "endpoint"), ("queues", "queue")):
-        fields[many] = {each.pop(name): each for each in fields[many]}
+    for endpoint in fields["endpoints"]:
+        _to_mappings(endpoint, _NAMED_OF_AGENT)
+    _to_mappings(fields, _NAMED)
     rows = {}
     for row, each in zip(policy.matrix, fields["matrix"], strict=True):
         rows[row_name(row)] = {name: each[name] for name in ("contained", "assisted")}
@@ -209,6 +217,17 @@ def differences(before: Document, after: Document) -> list[str]:
     return list(difflib.unified_diff(old, new, lineterm="", n=2))[2:]
 
 
+def _to_mappings(fields: Document, named: Sequence[tuple[str, str, str | None]]) -> None:
+    for many, name, value in named:
+        fields[many] = {item.pop(name): item if value is None else item[value] for item in fields[many]}
+
+
+def _to_lists(fields: Document, named: Sequence[tuple[str, str, str | None]]) -> None:
+    for many, name, value in named:
+        items = fields.get(many, {}).items()
+        fields[many] = [{name: key, **item} if value is None else {name: key, value: item} for key, item in items]
+
+
 def _row_mistake(name: str) -> str | None:
     parts = name.rsplit("/", 2)
     if len(parts) != _ROW_PARTS or not all(parts):
@@ -221,8 +240,9 @@ def _row_mistake(name: str) -> str | None:
 
 def _wire_fields(document: Document) -> Document:
     fields = dict(document)
-    for many, name in (("endpoints", "endpoint"), ("queues", "queue")):
-        fields[many] = [{name: key, **each} for key, each in document.get(many, {}).items()]
+    _to_lists(fields, _NAMED)
+    for endpoint in fields["endpoints"]:
+        _to_lists(endpoint, _NAMED_OF_AGENT)
     matrix = []
     for key, each in document.get("matrix", {}).items():
         parts = [None if part == ANY else part for part in key.rsplit("/", 2)]

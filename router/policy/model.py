@@ -14,7 +14,16 @@ from typing import Annotated, Any
 import msgspec
 import pydantic
 
-from schemas.control import Endpoint, HumanQueue, Policy, ThresholdRow
+from schemas.control import (
+    Capability,
+    ChannelQuality,
+    Endpoint,
+    HumanQueue,
+    LanguageQuality,
+    Policy,
+    ResidencyRule,
+    ThresholdRow,
+)
 
 _CONFIG = pydantic.ConfigDict(extra="forbid", strict=True)
 _BOUNDS = {"gt": "gt", "ge": "ge", "lt": "lt", "le": "le", "min_length": "min_length", "max_length": "max_length"}
@@ -25,10 +34,16 @@ _NOT_WRITTEN = ("revision", "occurred_at", "changed_by", "reason")
 @functools.cache
 def document_model() -> type[pydantic.BaseModel]:
     """Return the model of a document."""
+    of_agent = {
+        "capabilities": _mapping(Capability, "intent"),
+        "channels": _mapping(ChannelQuality, "channel"),
+        "languages": _mapping(LanguageQuality, "language"),
+    }
     named = {
-        "endpoints": dict[str, _model(Endpoint, ("endpoint",))],  # type: ignore[misc]
-        "queues": dict[str, _model(HumanQueue, ("queue",))],  # type: ignore[misc]
-        "matrix": dict[str, _model(ThresholdRow, ("intent", "channel", "segment"))],  # type: ignore[misc]
+        "endpoints": _mapping(Endpoint, "endpoint", others=of_agent),
+        "queues": _mapping(HumanQueue, "queue"),
+        "residency": _mapping(ResidencyRule, "customers"),
+        "matrix": _mapping(ThresholdRow, "intent", "channel", "segment"),
     }
     return _model(Policy, _NOT_WRITTEN, named)
 
@@ -43,6 +58,14 @@ def json_schema() -> dict[str, Any]:
 def fields_of(model: type[pydantic.BaseModel]) -> Sequence[str]:
     """Return the names of a model's fields."""
     return tuple(model.model_fields)
+
+
+def _mapping(struct: type[msgspec.Struct], *names: str, others: dict[str, Any] | None = None) -> Any:
+    """Return the type of a mapping by name to a wire type without its names; where one field is left, to its value."""
+    hints = typing.get_type_hints(struct, include_extras=True)
+    name = _converted(hints[names[0]]) if len(names) == 1 else str
+    left = [hint for field, hint in hints.items() if field not in names]
+    return dict[name, _converted(left[0]) if len(left) == 1 else _model(struct, names, others)]  # type: ignore[misc, valid-type]
 
 
 def _model(

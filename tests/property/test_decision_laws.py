@@ -15,7 +15,17 @@ from router.decide.world import world_of
 from runtime.snapshot import Snapshot
 from schemas.agents import Transition
 from schemas.codec import Codec
-from schemas.control import Endpoint, HumanQueue, KillSwitch, Policy, ThresholdRow
+from schemas.control import (
+    Capability,
+    ChannelQuality,
+    Endpoint,
+    HumanQueue,
+    KillSwitch,
+    LanguageQuality,
+    Policy,
+    ResidencyRule,
+    ThresholdRow,
+)
 from schemas.fields import BreakerState, Channel, Disposition, Event, Pool
 from schemas.interactions import Classification, Decision, Load, Thresholds
 from schemas.topics import COMMANDS, POLICY, TRANSITIONS, Topic, endpoint_key, kill_key, kill_scope
@@ -25,12 +35,39 @@ CODEC = Codec()
 AUTONOMY = {Pool.HUMAN_EXCLUSIVE: 0, Pool.AI_ASSISTED: 1, Pool.AI_CONTAINED: 2}
 ENDPOINTS, INTENTS = ("nova", "vega", "lyra"), ("balance", "card_lost", "loan")
 CHANNELS, SEGMENTS = (Channel.CHAT, Channel.VOICE), ("standard", "gold")
+REGION_SETS, FLAGS = ((), ("eu",), ("eu", "us")), ("automation_opt_out", "minor")
 OUT = (BreakerState.OPEN, BreakerState.FORCED_OPEN)
 many = settings(max_examples=120, deadline=None)
 
 ControlRecord = tuple[Topic, str, Event]
 
 confidences = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.75, 0.92, 1.0]))
+
+
+@st.composite
+def agents(draw: st.DrawFn) -> Endpoint:
+    intents = tuple(sorted(draw(st.sets(st.sampled_from(INTENTS)))))
+    able = draw(st.sets(st.sampled_from(intents))) if intents else ()
+    return Endpoint(
+        endpoint=draw(st.sampled_from(ENDPOINTS)),
+        provider="north",
+        version="1",
+        intents=intents,
+        capabilities=tuple(
+            Capability(intent=intent, resolved=draw(st.floats(0, 1)), samples=draw(st.integers(0, 1000)))
+            for intent in sorted(able)
+        ),
+        channels=tuple(
+            ChannelQuality(channel=name, quality=draw(st.floats(0, 1)))
+            for name in draw(st.lists(st.sampled_from(CHANNELS), unique=True))
+        ),
+        languages=tuple(
+            LanguageQuality(language=name, quality=draw(st.floats(0, 1)))
+            for name in draw(st.lists(st.sampled_from(["en", "fr", "en-GB"]), unique=True))
+        ),
+        region=draw(st.sampled_from(["", "eu", "us"])),
+        cost=draw(st.sampled_from([0.0, 0.1, 0.2])),
+    )
 
 
 @st.composite
@@ -59,12 +96,14 @@ def policies(draw: st.DrawFn) -> Policy:
         revision=draw(st.integers(0, 9)),
         thresholds=Thresholds(contained=contained, assisted=assisted),
         matrix=tuple(draw(st.lists(rows(), max_size=4, unique_by=lambda row: (row.intent, row.channel, row.segment)))),
-        endpoints=tuple(
-            Endpoint(
-                endpoint=name, provider="north", version="1", intents=tuple(draw(st.sets(st.sampled_from(INTENTS))))
-            )
-            for name in draw(st.lists(st.sampled_from(ENDPOINTS), unique=True))
+        endpoints=tuple(draw(st.lists(agents(), unique_by=lambda agent: agent.endpoint))),
+        residency=tuple(
+            ResidencyRule(customers=of, agents=by)
+            for of, by in draw(
+                st.dictionaries(st.sampled_from(["eu", "us", "*"]), st.sampled_from(REGION_SETS))
+            ).items()
         ),
+        human_only_flags=tuple(draw(st.sets(st.sampled_from(FLAGS)))),
         queues=(HumanQueue(queue="retail", intents=tuple(draw(st.sets(st.sampled_from(INTENTS))))),),
         human_only_intents=tuple(draw(st.sets(st.sampled_from(INTENTS), max_size=1))),
     )
@@ -111,6 +150,9 @@ def contacts(draw: st.DrawFn) -> Contact:
         tenant=draw(st.sampled_from(["acme", "acme", "acme", "unheard"])),
         channel=draw(st.sampled_from(CHANNELS)),
         segment=draw(st.sampled_from(SEGMENTS)),
+        language=draw(st.sampled_from(["en", "en-GB", "fr", "de"])),
+        region=draw(st.sampled_from([None, "eu", "us", "ch"])),
+        flags=tuple(draw(st.sets(st.sampled_from(FLAGS), max_size=1))),
         occurred_at=draw(st.one_of(st.just(NOW), st.integers(0, 2 * NOW))),
     )
     return Contact(offer, draw(st.integers(0, 23)), draw(st.integers(0, 10**9)), found)
@@ -205,7 +247,16 @@ def test_ai_gets_only_what_policy_breaker_and_confidence_all_allow(
     standing: Policy = snapshot.of(POLICY)[decision.tenant]
     latest = snapshot.of(TRANSITIONS).get(endpoint_key(decision.tenant, decision.endpoint))
     state = latest.to_state if latest else BreakerState.CLOSED
-    assert decision.intent in next(e.intents for e in standing.endpoints if e.endpoint == decision.endpoint)
+    agent = next(each for each in standing.endpoints if each.endpoint == decision.endpoint)
+    offer = contact.offered
+    assert decision.intent in agent.intents
+    rules = {rule.customers: rule.agents for rule in standing.residency}
+    if offer.region in rules or "*" in rules:
+        assert agent.region in rules[offer.region if offer.region in rules else "*"]  # type: ignore[index]
+    spoken = {each.language for each in agent.languages}
+    assert not agent.channels or offer.channel in {each.channel for each in agent.channels}
+    assert not spoken or spoken & {offer.language, offer.language.split("-")[0]}
+    assert not set(offer.flags) & set(standing.human_only_flags)
     assert decision.intent not in standing.human_only_intents
     row = most_specific(standing, contact)
     assert (decision.thresholds.contained, decision.thresholds.assisted) == (row.contained, row.assisted)

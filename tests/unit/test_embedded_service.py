@@ -116,8 +116,9 @@ def test_a_folder_with_a_live_service_is_refused_to_others_and_to_itself(tmp_pat
 
 def test_a_service_that_died_by_itself_can_be_started_again(tmp_path: Path) -> None:
     with Toy(tmp_path) as toy:
-        os.kill(toy.pid, signal.SIGKILL)
-        os.waitid(os.P_PID, toy.pid, os.WEXITED | os.WNOWAIT)
+        pid = toy.pid
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         toy.start()
         assert answers(toy)
 

@@ -530,7 +530,7 @@ def test_the_epochs_of_the_other_topics_stay_as_they_are(topic: Topic, files: di
     batch = [("acme", "pay", None), ("bolt", "pay", None), ("cape", "pay", None)]
     decisions = decided(topic, batch)
     assert [d.epochs for d in decisions] == [
-        {"policy": 0, "breakers.transitions": -1, "clock": -1, "models": epoch} for epoch in (0, 1, -1)
+        {"policy": 0, "breakers.transitions": -1, "commands": -1, "clock": -1, "models": epoch} for epoch in (0, 1, -1)
     ]
 
 

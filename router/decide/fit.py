@@ -1,0 +1,79 @@
+"""Which AI agents may have a contact, and how well each fits it. Pure.
+
+The fit is what the agent has been shown to resolve of the intent, cautiously (the lower bound of the share, so that few
+samples count for little), times its quality on the channel and in the language.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from schemas.control import Endpoint, ResidencyRule
+from schemas.fields import Channel
+
+Z = 1.645
+"""Of the lower bound: 95 % one-sided, as is usual."""
+ANY_REGION = "*"
+
+
+def lower_bound(share: float, samples: int) -> float:
+    """Return the lower end of Wilson's interval (1927) for a share seen in so many samples; 0 where there are none."""
+    if samples <= 0:
+        return 0.0
+    spread = Z * math.sqrt(share * (1.0 - share) / samples + Z * Z / (4.0 * samples * samples))
+    return max(0.0, (share + Z * Z / (2.0 * samples) - spread) / (1.0 + Z * Z / samples))
+
+
+def hindrance(
+    endpoint: Endpoint, residency: Sequence[ResidencyRule], channel: Channel, language: str, region: str | None
+) -> str | None:
+    """Return why an agent may not have such a contact, as the code of a reason; None where it may."""
+    rules = {rule.customers: rule.agents for rule in residency}
+    allowed = rules.get(region or ANY_REGION, rules.get(ANY_REGION))
+    if allowed is not None and endpoint.region not in allowed:
+        return "outside_region"
+    if on_channel(endpoint, channel) is None:
+        return "not_on_channel"
+    return "not_in_language" if in_language(endpoint, language) is None else None
+
+
+def fits(endpoints: Sequence[Endpoint], intent: str, channel: Channel, language: str) -> list[float]:
+    """Return how well each of some agents fits a contact, 0 to 1.
+
+    Where no agent states a capability for the intent, none is better than another; where some do, one that does not
+    has shown nothing.
+    """
+    shown = [_shown(endpoint, intent) for endpoint in endpoints]
+    if all(each is None for each in shown):
+        shown = [1.0] * len(endpoints)
+    return [
+        (strength or 0.0) * (on_channel(endpoint, channel) or 0.0) * (in_language(endpoint, language) or 0.0)
+        for endpoint, strength in zip(endpoints, shown, strict=True)
+    ]
+
+
+def on_channel(endpoint: Endpoint, channel: Channel) -> float | None:
+    """Return an agent's quality on a channel, None where it is not on it; 1 where it names no channel."""
+    if not endpoint.channels:
+        return 1.0
+    return next((each.quality for each in endpoint.channels if each.channel is channel), None)
+
+
+def in_language(endpoint: Endpoint, language: str) -> float | None:
+    """Return an agent's quality in a language, None where it has it not; 1 where it names none.
+
+    `en-GB` is looked for as it is, then as `en`.
+    """
+    if not endpoint.languages:
+        return 1.0
+    qualities = {each.language: each.quality for each in endpoint.languages}
+    found = qualities.get(language)
+    return qualities.get(language.partition("-")[0]) if found is None else found
+
+
+def _shown(endpoint: Endpoint, intent: str) -> float | None:
+    for capability in endpoint.capabilities:
+        if capability.intent == intent:
+            return lower_bound(capability.resolved, capability.samples)
+    return None
