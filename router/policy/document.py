@@ -252,7 +252,7 @@ def _wire_fields(document: Document) -> Document:
 
 
 def _mistake(error: pydantic_core.ErrorDetails) -> Mistake:
-    path = tuple(str(part) for part in error["loc"])
+    path = tuple(str(part) for part in error["loc"] if part != "[key]")  # pydantic's mark for a name that is wrong
     kind, value = error["type"], error["input"]
     if kind == "missing":
         return Mistake(path, "is missing; add it")

@@ -118,6 +118,7 @@ def test_every_mistake_is_told_with_its_line_its_path_and_a_remedy(tmp_path: Pat
             "'billing' is an intent of 'care' too; leave it to one of them",
         ),
         ("contained: 0.92", "contained: .nan", 2, "thresholds.contained"),
+        ("billing]}\nqueues", "billing], channels: {fax: 1}}\nqueues", 7, "support-bot.channels.fax: input should be"),
     ],
 )  # fmt: skip
 def test_what_a_policy_says_must_make_sense(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:
