@@ -14,7 +14,7 @@ from bench.contacts import bench_model, offers, policies
 from bench.peers import kafka_streams
 from bench.peers.options import Options, read_options
 from runtime.embedded.jars import listed_jars
-from runtime.kafka import Writer
+from runtime.kafka import Record, Writer
 from runtime.settings import Settings
 from schemas.topics import CLASSIFIED, INTERACTION_EVENTS, OFFERED, POLICY, ROUTED, Effect
 from tests.support.topics import read_now, read_until
@@ -48,8 +48,13 @@ def run_peer(settings: Settings, peer: str, *more: str, contacts: int = CONTACTS
     log = settings.data / f"{peer}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output, subprocess.Popen(argv, stdout=output, stderr=output) as process:
+
+        def enough(records: list[Record]) -> bool:
+            assert process.poll() is None, f"{peer} ended by itself:\n{log.read_text()}"
+            return len(records) >= contacts
+
         try:
-            read_until(settings, [ROUTED.name], lambda records: len(records) >= contacts)
+            read_until(settings, [ROUTED.name], enough)
             process.send_signal(signal.SIGTERM)
             code = process.wait(STOP_SECONDS)
         finally:
