@@ -21,7 +21,8 @@ from bench.stage import Stage, say
 from bench.subject import SubjectError
 from runtime.clock import real_now
 from runtime.embedded.kafka import STEADY
-from runtime.kafka import Reader, Record, Writer
+from runtime.kafka import Reader, Record
+from runtime.once import write_once
 from runtime.settings import Settings
 from schemas.codec import Codec
 from schemas.control import KillSwitch
@@ -99,9 +100,7 @@ def _read(reader: Reader, most: int, until: float) -> list[tuple[int, list[Recor
 
 def _order(settings: Settings) -> int:
     ordered = real_now()
-    writer = Writer(settings, "bench")
-    writer.write(Effect(COMMANDS, KillSwitch(killed=True, reason="bench", occurred_at=ordered)))
-    writer.close()
+    write_once(settings, "bench", Effect(COMMANDS, KillSwitch(killed=True, reason="bench", occurred_at=ordered)))
     return ordered
 
 

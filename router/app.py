@@ -7,7 +7,6 @@ is decided again, not taken for a repeat.
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import repeat as same
@@ -168,9 +167,7 @@ class Router:
             self._worlds.clear()
         world = self._worlds.get(models_epoch)
         if world is None:
-            world = copy.copy(self._world)  # the tenants that it arranges are those of all copies
-            world.epochs = {**world.epochs, MODELS.name: models_epoch}
-            self._worlds[models_epoch] = world
+            world = self._worlds[models_epoch] = self._world.at_epoch(MODELS, models_epoch)
         return world
 
     def _decide(self, contact: Contact, world: World, now: int, *, store_down: bool) -> Decision:

@@ -12,9 +12,11 @@ import msgspec
 
 from runtime.errors import SettingsError
 from schemas.control import KillSwitch, Policy
+from schemas.errors import DecodeError
 from schemas.fields import BreakerState
 from schemas.interactions import Load, Offered
-from schemas.topics import COMMANDS, POLICY, TRANSITIONS, endpoint_key, kill_scope
+from schemas.lines import event_of_line
+from schemas.topics import COMMANDS, OFFERED, POLICY, TRANSITIONS, endpoint_key, kill_scope
 
 if TYPE_CHECKING:
     from router.classify.result import Classifier
@@ -134,14 +136,14 @@ def _lines(contacts: Iterable[bytes]) -> Iterator[_Line]:
         if not line.strip():
             continue
         try:
-            said = json.loads(line)
-            # A line of `trunkline tail` has the event beside its place.
-            yield _Line(number, msgspec.convert(said.get("event", said), Offered))
-        except (ValueError, AttributeError, msgspec.ValidationError) as problem:
+            offered = event_of_line(line, OFFERED)
+        except (DecodeError, msgspec.MsgspecError, UnicodeDecodeError) as problem:
             raise SettingsError(
                 f"line {number} is no contact: {problem}; a contact is a line as `trunkline produce "
                 "interactions.offered` takes it"
             ) from problem
+        assert isinstance(offered, Offered)  # noqa: S101 - the only type of the topic
+        yield _Line(number, offered)
 
 
 def _batches(lines: Iterable[_Line]) -> Iterator[list[_Line]]:

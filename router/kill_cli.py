@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from runtime.clock import now
-from runtime.control import ControlFollower
 from runtime.errors import SettingsError
-from runtime.kafka import Writer
-from runtime.options import TOOL, with_settings
-from runtime.schemas_topic import PublishedSchemas
+from runtime.once import look_at, write_once
+from runtime.options import BY, TOOL, with_settings
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
-from schemas.codec import Codec
 from schemas.control import KillSwitch, Policy
 from schemas.envelope import iso_time
 from schemas.topics import CLOCK, COMMANDS, POLICY, Effect, kill_key, kill_scope
 
 _SOURCE = "kill"
+_TOPICS = (POLICY, COMMANDS, CLOCK)
 
 
 def _scope(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,7 +26,7 @@ def _scope(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--agent", metavar="TENANT/ENDPOINT", help="one AI agent; ENDPOINT alone where one tenant has it"),
         click.option("--tenant", help="all AI agents of a tenant"),
         click.option("--all", "everything", is_flag=True, help="all AI agents of all tenants"),
-        click.option("--by", help="who orders it  [default: the name you are logged in with]"),
+        BY,
     )
     for option in reversed(options):
         function = option(function)
@@ -42,7 +39,7 @@ def _scope(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--reason", help="why: it stands on every decision that it makes")
 @click.option("--list", "listed", is_flag=True, help="list what is killed, and kill nothing")
 def kill(
-    settings: Settings, agent: str | None, tenant: str | None, by: str | None, reason: str | None,
+    settings: Settings, agent: str | None, tenant: str | None, by: str, reason: str | None,
     *, everything: bool, listed: bool,
 ) -> None:  # fmt: skip
     """Give no more contacts to an AI agent, to any of a tenant, or to any at all, until `trunkline restore`.
@@ -57,11 +54,10 @@ def kill(
       trunkline kill --list
       trunkline restore --all --reason "drill is over"
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    snapshot = _followed(settings)
     if listed:
-        _list(snapshot)
+        _list(look_at(settings, _SOURCE, _TOPICS))
         return
-    _order(settings, snapshot, agent, tenant, by, reason, everything=everything, killed=True)
+    _order(settings, agent, tenant, by, reason, everything=everything, killed=True)
 
 
 @click.command()
@@ -69,24 +65,25 @@ def kill(
 @_scope
 @click.option("--reason", help="why, for the record")
 def restore(
-    settings: Settings, agent: str | None, tenant: str | None, by: str | None, reason: str | None, *, everything: bool
+    settings: Settings, agent: str | None, tenant: str | None, by: str, reason: str | None, *, everything: bool
 ) -> None:
     """Take a kill back: the same AI agents get contacts again, as their breakers allow.
 
     A kill of all is not taken back by restoring one tenant, nor a tenant's by restoring one agent: each order stands
     by itself. `trunkline kill --list` shows those in force.
     """
-    _order(settings, _followed(settings), agent, tenant, by, reason, everything=everything, killed=False)
+    _order(settings, agent, tenant, by, reason, everything=everything, killed=False)
 
 
 def _order(
-    settings: Settings, snapshot: Snapshot, agent: str | None, tenant: str | None, by: str | None, reason: str | None,
+    settings: Settings, agent: str | None, tenant: str | None, by: str, reason: str | None,
     *, everything: bool, killed: bool,
 ) -> None:  # fmt: skip
     if (agent is not None) + (tenant is not None) + everything != 1:
         raise click.UsageError("say what it is about: one of --agent, --tenant and --all")
     if not reason:
         raise click.UsageError('say why: --reason "..."')
+    snapshot = look_at(settings, _SOURCE, _TOPICS)
     policies: dict[str, Policy] = dict(snapshot.of(POLICY))
     endpoint = None
     if agent is not None:
@@ -102,12 +99,10 @@ def _order(
         endpoint=endpoint,
         killed=killed,
         reason=reason,
-        changed_by=by or getpass.getuser(),
+        changed_by=by,
         occurred_at=now(snapshot),
     )
-    writer = Writer(settings, _SOURCE)
-    writer.write(Effect(COMMANDS, order))
-    writer.close()
+    write_once(settings, _SOURCE, Effect(COMMANDS, order))
     click.echo(f"{kill_key(order)}: {'killed' if killed else 'restored'}")
 
 
@@ -127,13 +122,3 @@ def _list(snapshot: Snapshot) -> None:
         click.echo("nothing is killed", err=True)
     for order in orders:
         click.echo(f"{kill_key(order)}  since {iso_time(order.occurred_at)}, {order.changed_by or '-'}: {order.reason}")
-
-
-def _followed(settings: Settings) -> Snapshot:
-    codec = Codec(PublishedSchemas(settings).fetch)
-    control = ControlFollower(settings, _SOURCE, (POLICY, COMMANDS, CLOCK), codec)
-    try:
-        control.read_to_end()
-        return control.snapshot
-    finally:
-        control.close()

@@ -23,7 +23,6 @@ from router.classify.errors import ModelError
 from router.classify.plugins import BUILT_IN, open_model
 from router.classify.result import Classifier
 from runtime.control import ControlFollower
-from runtime.kafka import Record
 from runtime.metrics import METRICS
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
@@ -222,11 +221,10 @@ class ModelsFollower(ControlFollower):
         super().__init__(settings, service, topics, codec)
         self._models = models
 
-    def _apply(self, records: Sequence[Record]) -> None:
-        for record in records:
-            super()._apply([record])
-            if record.topic == MODELS.name:
-                self._models.note(self.snapshot)
+    def applied(self, topic: Topic) -> None:
+        """Tell the models."""
+        if topic is MODELS:
+            self._models.note(self.snapshot)
 
 
 def model_path(location: str) -> Path:

@@ -8,19 +8,16 @@ import click
 import msgspec
 
 from runtime.clock import now
-from runtime.control import ControlFollower
 from runtime.errors import SettingsError
-from runtime.kafka import Writer
+from runtime.once import look_at, write_once
 from runtime.options import TOOL, with_settings
-from runtime.schemas_topic import PublishedSchemas
 from runtime.settings import Settings
-from runtime.snapshot import Snapshot
-from schemas.codec import Codec
 from schemas.control import ModelAssignment
 from schemas.envelope import iso_time
 from schemas.topics import ANY_TENANT, CLOCK, MODELS, Effect
 
 _SOURCE = "models"
+_TOPICS = (MODELS, CLOCK)
 
 
 @click.group()
@@ -73,13 +70,13 @@ def assign(settings: Settings, tenant: str, model_file: Path, classifier: str, l
         "model": version,
         "location": seen_at,
         "classifier": classifier,
-        "occurred_at": now(_followed(settings)),
+        "occurred_at": now(look_at(settings, _SOURCE, _TOPICS)),
     }
     try:
         assignment = msgspec.convert(fields, ModelAssignment)
     except msgspec.ValidationError as problem:
         raise click.UsageError(f"this is no assignment: {problem}; shorten or fill what it names") from problem
-    _write(settings, Effect(MODELS, assignment))
+    write_once(settings, _SOURCE, Effect(MODELS, assignment))
     click.echo(f"{_whom(tenant)}: {version}, from {seen_at}")
 
 
@@ -90,7 +87,7 @@ def list_(settings: Settings) -> None:
 
     That is what was assigned. What a router works with is in its log, and on every decision.
     """
-    assigned = _followed(settings).of(MODELS)
+    assigned = look_at(settings, _SOURCE, _TOPICS).of(MODELS)
     if not assigned:
         click.echo("no model is assigned: every tenant has the routers' own", err=True)
     rows = [
@@ -107,29 +104,13 @@ def list_(settings: Settings) -> None:
 @with_settings(*TOOL)
 def remove(settings: Settings, tenant: str) -> None:
     """Take back the assignment of TENANT: from now on it has the model of '*', else the routers' own."""
-    assigned = _followed(settings).of(MODELS)
+    assigned = look_at(settings, _SOURCE, _TOPICS).of(MODELS)
     if tenant not in assigned:
         names = ", ".join(sorted(assigned)) or "none"
         raise SettingsError(f"{tenant!r} has no model assigned, so there is nothing to remove; those with one: {names}")
-    _write(settings, Effect(MODELS, None, tenant))
+    write_once(settings, _SOURCE, Effect(MODELS, None, tenant))
     click.echo(f"{_whom(tenant)}: {assigned[tenant].model} is taken back")
 
 
 def _whom(tenant: str) -> str:
     return "every tenant without a model of its own" if tenant == ANY_TENANT else tenant
-
-
-def _followed(settings: Settings) -> Snapshot:
-    """Return what the topics `models` and `clock` say; raise KafkaUnavailableError where they cannot be read."""
-    control = ControlFollower(settings, _SOURCE, (MODELS, CLOCK), Codec(PublishedSchemas(settings).fetch))
-    try:
-        control.read_to_end()
-        return control.snapshot
-    finally:
-        control.close()
-
-
-def _write(settings: Settings, effect: Effect) -> None:
-    writer = Writer(settings, _SOURCE)
-    writer.write(effect)
-    writer.close()

@@ -62,7 +62,7 @@ class ControlFollower:
             topic = BY_NAME[record.topic]
             try:
                 event = self._codec.decode(record.value, topic.types) if record.value else None
-                if event is not None and topic.check:
+                if event is not None:
                     topic.check(event)
                 key = topic.key_of(event) if event is not None else (record.key or b"").decode()
             except (RecordError, UnicodeDecodeError) as problem:
@@ -74,3 +74,7 @@ class ControlFollower:
                 continue
             self.snapshot = self.snapshot.with_record(topic, key, event, record.offset)
             METRICS.control_epoch.labels(self._service, topic.name).set(record.offset)
+            self.applied(topic)
+
+    def applied(self, topic: Topic) -> None:
+        """Do nothing; a follower that wants to know of each record by itself is told here, once it is applied."""

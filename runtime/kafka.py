@@ -101,7 +101,7 @@ class Writer:
 
     def write(self, effect: Effect) -> None:
         """Queue an event; raises RecordError where it does not fit its schema or topic."""
-        if effect.event is not None and effect.topic.check:
+        if effect.event is not None:
             effect.topic.check(effect.event)
         self.write_packed(self._envelope.pack(effect))
 

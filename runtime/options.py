@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import getpass
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
 
 TOOL = ("bootstrap", "prefix")
 """Options of commands that talk to Kafka."""
+BY = click.option(
+    "--by", default=getpass.getuser, show_default="the name you are logged in with", help="who orders this"
+)
+"""Of commands that others can look up."""
 SERVICE = ("bootstrap", "redis_url", "prefix", "slot", "data", "host", "port")
 """Options of service processes."""
 

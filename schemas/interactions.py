@@ -74,6 +74,10 @@ class Thresholds(Event, frozen=True, kw_only=True):
     assisted: Probability
 
 
+DEFAULT_THRESHOLDS = Thresholds(contained=0.92, assisted=0.75)
+"""Of a tenant whose policy does not say, and of measurements."""
+
+
 class Reason(Event, frozen=True, kw_only=True):
     """One step of a decision, in the order in which it was taken. `code` is stable."""
 

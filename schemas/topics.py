@@ -50,7 +50,7 @@ class Topic:
     dead_letters: bool = False
     restricted: bool = False
     inbox: bool = False
-    check: Callable[[Any], None] | None = None
+    check: Callable[[Any], None] = lambda _event: None
 
     @property
     def dead_letter_name(self) -> str:

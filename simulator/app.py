@@ -11,6 +11,7 @@ from runtime.clock import clock_setting, now, real_now, virtual_now
 from runtime.control import ControlFollower
 from runtime.errors import SettingsError
 from runtime.kafka import Reader, Writer
+from runtime.once import look_at, write_once
 from runtime.schemas_topic import publish
 from runtime.settings import Settings
 from schemas.codec import Codec
@@ -136,21 +137,16 @@ def order_fault(settings: Settings, endpoint: str, kind: FaultKind, severity: fl
     Without a severity it is `fleet.DEFAULT_SEVERITY` of the kind. A simulation takes orders given while it
     runs. Raises SettingsError where no tenant's policy has the endpoint, and KafkaUnavailableError.
     """
-    with contextlib.ExitStack() as resources:
-        control = ControlFollower(settings, SOURCE, [POLICY, CLOCK], Codec())
-        resources.callback(control.close)
-        control.read_to_end()
-        known = {item.endpoint for policy in control.snapshot.of(POLICY).values() for item in policy.endpoints}
-        if endpoint not in known:
-            names = ", ".join(sorted(known)) or "none"
-            raise SettingsError(f"no policy has an endpoint {endpoint!r}: known endpoints are {names}")
-        fault = Fault(
-            endpoint=endpoint,
-            kind=kind,
-            severity=DEFAULT_SEVERITY[kind] if severity is None else severity,
-            occurred_at=now(control.snapshot),
-        )
-        writer = Writer(settings, SOURCE)
-        writer.write(Effect(FAULTS, fault))
-        writer.close()
+    snapshot = look_at(settings, SOURCE, (POLICY, CLOCK))
+    known = {item.endpoint for policy in snapshot.of(POLICY).values() for item in policy.endpoints}
+    if endpoint not in known:
+        names = ", ".join(sorted(known)) or "none"
+        raise SettingsError(f"no policy has an endpoint {endpoint!r}: known endpoints are {names}")
+    fault = Fault(
+        endpoint=endpoint,
+        kind=kind,
+        severity=DEFAULT_SEVERITY[kind] if severity is None else severity,
+        occurred_at=now(snapshot),
+    )
+    write_once(settings, SOURCE, Effect(FAULTS, fault))
     return fault

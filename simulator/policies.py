@@ -7,7 +7,7 @@ to a sibling and the rest to people.
 from __future__ import annotations
 
 from schemas.control import BreakerPolicy, Endpoint, HumanQueue, Policy
-from schemas.interactions import Thresholds
+from schemas.interactions import DEFAULT_THRESHOLDS
 from simulator.people import HANDLE_SECONDS
 
 DEFAULT_QUEUE = "care"
@@ -63,7 +63,7 @@ def demo_policy(now: int, *, tenant: str = "demo", pace: float = 1.0) -> Policy:
     return Policy(
         tenant=tenant,
         revision=1,
-        thresholds=Thresholds(contained=0.92, assisted=0.75),
+        thresholds=DEFAULT_THRESHOLDS,
         endpoints=tuple(
             Endpoint(
                 endpoint=endpoint, provider=provider, version=version, intents=intents, max_concurrent=_MAX_CONCURRENT

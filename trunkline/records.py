@@ -18,9 +18,8 @@ from runtime.schemas_topic import PublishedSchemas
 from runtime.settings import Settings
 from schemas.codec import Codec
 from schemas.errors import DecodeError
-from schemas.events import BY_NAME as EVENTS
-from schemas.fields import Event
-from schemas.topics import BY_NAME, SCHEMAS_NAME, Effect, Topic
+from schemas.lines import event_of_line
+from schemas.topics import BY_NAME, SCHEMAS_NAME, Effect
 
 
 @click.command()
@@ -110,7 +109,7 @@ def produce(settings: Settings, topic: str) -> None:
         if not line.strip():
             continue
         try:
-            writer.write(Effect(target, _event_of(line, target)))
+            writer.write(Effect(target, event_of_line(line, target)))
             writer.poll()
             sent += 1
         except (TrunklineError, msgspec.MsgspecError, UnicodeDecodeError) as problem:
@@ -120,21 +119,3 @@ def produce(settings: Settings, topic: str) -> None:
     click.echo(f"{sent} records written to {settings.topic(topic)}, {refused} lines refused", err=True)
     if refused:
         sys.exit(1)
-
-
-def _event_of(line: bytes, topic: Topic) -> Event:
-    data = msgspec.json.decode(line)
-    if not isinstance(data, dict):
-        raise DecodeError("invalid_fields", "a line must be a JSON object")
-    name = data.pop("type", None)
-    fields = data["event"] if isinstance(data.get("event"), dict) else data
-    names = [kind.__name__ for kind in topic.types]
-    if name is None and len(names) == 1:
-        name = names[0]
-    if name not in names:
-        wanted = f'"type" must be one of {", ".join(names)}' if name is None else f"{name!r} does not belong on it"
-        raise DecodeError("unexpected_type", f"{topic.name} carries {', '.join(names)}: {wanted}")
-    unknown = set(fields) - set(EVENTS[name].__struct_fields__)
-    if unknown:
-        raise DecodeError("invalid_fields", f"{name} has no field {', '.join(sorted(unknown))}")
-    return msgspec.convert(fields, EVENTS[name])

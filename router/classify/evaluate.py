@@ -17,11 +17,12 @@ import numpy.typing as npt
 from router.classify.corpus import Utterance, same_text
 from router.classify.result import OUT_OF_SCOPE, Classifier
 from router.classify.vocabulary import Floats64
+from schemas.interactions import DEFAULT_THRESHOLDS
 
 Flags = npt.NDArray[np.bool_]
 
-CONTAINED, ASSISTED = 0.92, 0.75
-"""Least confidence for AI alone, and for AI with a person watching: `router.decide`'s DEFAULT_THRESHOLDS."""
+CONTAINED, ASSISTED = DEFAULT_THRESHOLDS.contained, DEFAULT_THRESHOLDS.assisted
+"""Least confidence for AI alone, and for AI with a person watching."""
 BINS = 15
 """Of equal width, as in Guo et al. 2017, "On Calibration of Modern Neural Networks"."""
 BATCH = 256

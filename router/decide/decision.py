@@ -16,10 +16,9 @@ from router.classify.result import OUT_OF_SCOPE
 from router.decide.world import Agent, Cut, Route, TenantWorld, World
 from schemas.control import KillSwitch
 from schemas.fields import MICROS_PER_SECOND, Disposition, Pool, Supervision
-from schemas.interactions import Classification, Decision, Load, Offered, Reason, Thresholds
+from schemas.interactions import DEFAULT_THRESHOLDS, Classification, Decision, Load, Offered, Reason
 from schemas.topics import kill_key
 
-DEFAULT_THRESHOLDS = Thresholds(contained=0.92, assisted=0.75)
 FALLBACK_QUEUE = "default"
 """Queue of a tenant without a policy."""
 AHEAD_MICROS = 5 * 60 * MICROS_PER_SECOND

@@ -7,7 +7,7 @@ samples count for little), times its quality on the channel and in the language.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from schemas.control import Endpoint, ResidencyRule
 from schemas.fields import Channel
@@ -25,13 +25,15 @@ def lower_bound(share: float, samples: int) -> float:
     return max(0.0, (share + Z * Z / (2.0 * samples) - spread) / (1.0 + Z * Z / samples))
 
 
-def hindrance(
-    endpoint: Endpoint, residency: Sequence[ResidencyRule], channel: Channel, language: str, region: str | None
-) -> str | None:
-    """Return why an agent may not have such a contact, as the code of a reason; None where it may."""
+def allowed_regions(residency: Sequence[ResidencyRule], region: str | None) -> Collection[str] | None:
+    """Return the regions of the agents that may serve a customer of a region; None for any."""
     rules = {rule.customers: rule.agents for rule in residency}
-    allowed = rules.get(region or ANY_REGION, rules.get(ANY_REGION))
-    if allowed is not None and endpoint.region not in allowed:
+    return rules.get(region or ANY_REGION, rules.get(ANY_REGION))
+
+
+def hindrance(endpoint: Endpoint, regions: Collection[str] | None, channel: Channel, language: str) -> str | None:
+    """Return why an agent may not have such a contact, as the code of a reason; None where it may."""
+    if regions is not None and endpoint.region not in regions:
         return "outside_region"
     if on_channel(endpoint, channel) is None:
         return "not_on_channel"

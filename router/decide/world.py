@@ -7,18 +7,19 @@ what one tenant does costs the others nothing.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from router.decide.fit import fits, hindrance
+from router.decide.fit import allowed_regions, fits, hindrance
 from runtime.snapshot import Snapshot
 from schemas.agents import Transition
 from schemas.control import Endpoint, KillSwitch, Policy, ThresholdRow
 from schemas.fields import BreakerState, Channel
 from schemas.interactions import Offered, Reason, Thresholds
 from schemas.policy_check import row_name
-from schemas.topics import CLOCK, COMMANDS, POLICY, TRANSITIONS, endpoint_key, kill_scope
+from schemas.topics import CLOCK, COMMANDS, POLICY, TRANSITIONS, Topic, endpoint_key, kill_scope
 
 _MOST_ROUTES = 10_000
 FOLLOWED = (POLICY, TRANSITIONS, COMMANDS, CLOCK)
@@ -146,8 +147,9 @@ class TenantWorld:
         killed = {agent.endpoint.endpoint: order for agent in every if (order := self._order(agent)) is not None}
         reasons = [Reason(code="killed", detail=f"{name}: {order.reason}") for name, order in killed.items()]
         agents, hindered = [], defaultdict[str, list[str]](list)
+        regions = allowed_regions(self.policy.residency, offered.region)
         for agent in every:
-            why = hindrance(agent.endpoint, self.policy.residency, offered.channel, offered.language, offered.region)
+            why = hindrance(agent.endpoint, regions, offered.channel, offered.language)
             if why is not None:
                 hindered[why].append(agent.endpoint.endpoint)
             elif agent.endpoint.endpoint not in killed:
@@ -201,6 +203,12 @@ class World:
         self._tenants[name] = earlier
         return earlier
 
+    def at_epoch(self, topic: Topic, epoch: int) -> World:
+        """Return this world with the epoch of one more topic; the tenants that either arranges are both's."""
+        other = copy.copy(self)
+        other.epochs = {**self.epochs, topic.name: epoch}
+        return other
+
     def arranged(self) -> dict[str, TenantWorld]:
         """Return the tenants that were asked for, here or before: the next world may go on with them."""
         return {**self._earlier, **self._tenants}
@@ -237,10 +245,11 @@ def _best(agents: Sequence[Agent], intent: str, offered: Offered) -> Best:
     """Return those of some agents that fit a contact best and, of these, cost least."""
     found = fits([agent.endpoint for agent in agents], intent, offered.channel, offered.language)
     ranks = [(fit, -agent.endpoint.cost) for agent, fit in zip(agents, found, strict=True)]
-    best = tuple(agent for agent, rank in zip(agents, ranks, strict=True) if rank == max(ranks))
-    if len(best) == len(agents):
+    highest = max(ranks, default=None)
+    best = tuple(agent for agent, rank in zip(agents, ranks, strict=True) if rank == highest)
+    if highest is None or len(best) == len(agents):
         return Best(best)
-    fit, cost = max(ranks)
+    fit, cost = highest
     names = ", ".join(agent.endpoint.endpoint for agent in best)
     told = Reason(code="best_fit", detail=f"{names}: fit {fit:.3f}, cost {-cost:g}, best of {len(agents)}")
     return Best(best, (told,))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from runtime.clock import now
-from runtime.control import ControlFollower
 from runtime.errors import SettingsError
-from runtime.kafka import Writer
-from runtime.options import TOOL, with_settings
+from runtime.once import look_at, write_once
+from runtime.options import BY, TOOL, with_settings
 from runtime.settings import Settings
-from runtime.snapshot import Snapshot
-from schemas.codec import Codec
 from schemas.control import Policy
 from schemas.envelope import iso_time
 from schemas.topics import CLOCK, POLICY, Effect
@@ -76,12 +72,10 @@ def validate(files: tuple[Path, ...], bases: tuple[Path, ...]) -> None:
 @click.argument("file", type=_FILE)
 @with_settings(*TOOL)
 @_BASES
-@click.option("--by", help="who applies it  [default: the name you are logged in with]")
+@BY
 @click.option("--reason", default="", help="why, for the history")
 @click.option("--dry-run", is_flag=True, help="show what would change, and change nothing")
-def apply(
-    settings: Settings, file: Path, bases: tuple[Path, ...], by: str | None, reason: str, *, dry_run: bool
-) -> None:
+def apply(settings: Settings, file: Path, bases: tuple[Path, ...], by: str, reason: str, *, dry_run: bool) -> None:
     """Put the policy in FILE to work, once it is found valid, and show what it changes.
 
     One that changes nothing is not applied again. One that extends another tenant's policy takes that as it stands
@@ -97,8 +91,8 @@ def apply(
             raise SettingsError(f"{file} extends {tenant!r}, which has no policy: apply that first, or give its --base")
         return document_of(history[tenant][-1].policy)
 
-    when = now(_clock(settings))
-    made = load_policy(file, bases, standing, occurred_at=when, by=by or getpass.getuser(), reason=reason)
+    when = now(look_at(settings, _SOURCE, (CLOCK,)))
+    made = load_policy(file, bases, standing, occurred_at=when, by=by, reason=reason)
     before = history.get(made.tenant, [])
     changes = differences(document_of(before[-1].policy) if before else {}, document_of(made))
     if before and not changes:
@@ -161,9 +155,9 @@ def history(settings: Settings, tenant: str | None) -> None:
 @click.argument("tenant")
 @with_settings(*TOOL)
 @click.option("--to", type=int, help="revision to go back to  [default: the one before the one that stands]")
-@click.option("--by", help="who does it  [default: the name you are logged in with]")
+@BY
 @click.option("--reason", required=True, help="why, for the history")
-def rollback(settings: Settings, tenant: str, to: int | None, by: str | None, reason: str) -> None:
+def rollback(settings: Settings, tenant: str, to: int | None, by: str, reason: str) -> None:
     """Apply an earlier revision of TENANT's policy again, as a new one: the history stays."""
     import msgspec  # noqa: PLC0415 - as above
 
@@ -175,8 +169,8 @@ def rollback(settings: Settings, tenant: str, to: int | None, by: str | None, re
     target = applied[-2] if to is None else _revision(applied, tenant, to)
     made = msgspec.structs.replace(
         target.policy,
-        occurred_at=now(_clock(settings)),
-        changed_by=by or getpass.getuser(),
+        occurred_at=now(look_at(settings, _SOURCE, (CLOCK,))),
+        changed_by=by,
         reason=f"back to revision {target.policy.revision}: {reason}",
     )
     click.echo("\n".join(differences(document_of(applied[-1].policy), document_of(made))))
@@ -220,21 +214,10 @@ def _write(settings: Settings, made: Policy, before: Sequence[Applied]) -> None:
     import msgspec  # noqa: PLC0415 - as above
 
     revision = 1 + max((each.policy.revision for each in before), default=0)
-    writer = Writer(settings, _SOURCE)
-    writer.write(Effect(POLICY, msgspec.structs.replace(made, revision=revision)))
-    writer.close()
+    write_once(settings, _SOURCE, Effect(POLICY, msgspec.structs.replace(made, revision=revision)))
     click.echo(f"{made.tenant}: revision {revision} applied; {_summary(made)}")
 
 
 def _summary(made: Policy) -> str:
     counts = ((made.endpoints, "AI agent"), (made.queues, "queue"), (made.matrix, "matrix row"))
     return ", ".join(f"{len(items)} {noun}{'' if len(items) == 1 else 's'}" for items, noun in counts)
-
-
-def _clock(settings: Settings) -> Snapshot:
-    control = ControlFollower(settings, _SOURCE, (CLOCK,), Codec())
-    try:
-        control.read_to_end()
-        return control.snapshot
-    finally:
-        control.close()

@@ -19,7 +19,7 @@ import pydantic_core
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from router.policy.model import document_model, fields_of
+from router.policy.model import NAMED, NAMED_OF_AGENT, NOT_WRITTEN, ROW, Named, document_model, fields_of
 from runtime.errors import SettingsError
 from schemas.control import Policy
 from schemas.fields import Channel
@@ -27,14 +27,6 @@ from schemas.policy_check import ANY, problems, row_name
 
 Document = dict[str, Any]
 
-_NAMED = (("endpoints", "endpoint", None), ("queues", "queue", None), ("residency", "customers", "agents"))
-_NAMED_OF_AGENT = (
-    ("capabilities", "intent", None),
-    ("channels", "channel", "quality"),
-    ("languages", "language", "quality"),
-)
-"""Lists on the wire that are mappings in a document, the field that is the key there, and the one that is the value."""
-_ROW_PARTS = 3
 _MOST_SHOWN_CHARACTERS = 40
 
 
@@ -186,11 +178,11 @@ def mistakes(document: Document) -> list[Mistake]:
 def document_of(policy: Policy, *, full: bool = False) -> Document:
     """Return the document of a policy; what has its default is left out, unless it is to be full."""
     fields = msgspec.to_builtins(policy)
-    for name in ("revision", "occurred_at", "changed_by", "reason"):
+    for name in NOT_WRITTEN:
         del fields[name]
     for endpoint in fields["endpoints"]:
-        _to_mappings(endpoint, _NAMED_OF_AGENT)
-    _to_mappings(fields, _NAMED)
+        _to_mappings(endpoint, NAMED_OF_AGENT)
+    _to_mappings(fields, NAMED)
     rows = {}
     for row, each in zip(policy.matrix, fields["matrix"], strict=True):
         rows[row_name(row)] = {name: each[name] for name in ("contained", "assisted")}
@@ -217,20 +209,25 @@ def differences(before: Document, after: Document) -> list[str]:
     return list(difflib.unified_diff(old, new, lineterm="", n=2))[2:]
 
 
-def _to_mappings(fields: Document, named: Sequence[tuple[str, str, str | None]]) -> None:
-    for many, name, value in named:
-        fields[many] = {item.pop(name): item if value is None else item[value] for item in fields[many]}
+def _to_mappings(fields: Document, named: Sequence[Named]) -> None:
+    for each in named:
+        value = each.value
+        items = fields[each.field]
+        fields[each.field] = {item.pop(each.key): item if value is None else item[value] for item in items}
 
 
-def _to_lists(fields: Document, named: Sequence[tuple[str, str, str | None]]) -> None:
-    for many, name, value in named:
-        items = fields.get(many, {}).items()
-        fields[many] = [{name: key, **item} if value is None else {name: key, value: item} for key, item in items]
+def _to_lists(fields: Document, named: Sequence[Named]) -> None:
+    for each in named:
+        value = each.value
+        items = fields.get(each.field, {}).items()
+        fields[each.field] = [
+            {each.key: key, **item} if value is None else {each.key: key, value: item} for key, item in items
+        ]
 
 
 def _row_mistake(name: str) -> str | None:
     parts = name.rsplit("/", 2)
-    if len(parts) != _ROW_PARTS or not all(parts):
+    if len(parts) != len(ROW) or not all(parts):
         return "a row is named intent/channel/segment, each * for any"
     channels = [str(channel) for channel in Channel]
     if parts[1] not in (ANY, *channels):
@@ -240,13 +237,13 @@ def _row_mistake(name: str) -> str | None:
 
 def _wire_fields(document: Document) -> Document:
     fields = dict(document)
-    _to_lists(fields, _NAMED)
+    _to_lists(fields, NAMED)
     for endpoint in fields["endpoints"]:
-        _to_lists(endpoint, _NAMED_OF_AGENT)
+        _to_lists(endpoint, NAMED_OF_AGENT)
     matrix = []
     for key, each in document.get("matrix", {}).items():
         parts = [None if part == ANY else part for part in key.rsplit("/", 2)]
-        matrix.append({**dict(zip(("intent", "channel", "segment"), parts, strict=True)), **each})
+        matrix.append({**dict(zip(ROW, parts, strict=True)), **each})
     fields["matrix"] = matrix
     return fields
 

@@ -39,8 +39,7 @@ def read_history(settings: Settings, timeout_seconds: float = 30.0) -> dict[str,
             for record in reader.read(1000, 0.2):
                 try:
                     policy = codec.decode(record.value, POLICY.types)
-                    if POLICY.check:
-                        POLICY.check(policy)
+                    POLICY.check(policy)
                 except RecordError:
                     continue
                 assert isinstance(policy, Policy)  # noqa: S101 - the only type of the topic

@@ -9,7 +9,7 @@ import functools
 import types
 import typing
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import pydantic
@@ -26,26 +26,47 @@ from schemas.control import (
 )
 
 _CONFIG = pydantic.ConfigDict(extra="forbid", strict=True)
-_BOUNDS = {"gt": "gt", "ge": "ge", "lt": "lt", "le": "le", "min_length": "min_length", "max_length": "max_length"}
-_NOT_WRITTEN = ("revision", "occurred_at", "changed_by", "reason")
+_BOUNDS = ("gt", "ge", "lt", "le", "min_length", "max_length")
+"""Of msgspec's Meta and of pydantic's Field alike."""
+NOT_WRITTEN = ("revision", "occurred_at", "changed_by", "reason")
 """What `policy apply` adds."""
+ROW = ("intent", "channel", "segment")
+"""What names a row of the matrix, in this order."""
+
+
+class Named(NamedTuple):
+    """A list on the wire that is a mapping in a document, by the field `key` of its items."""
+
+    field: str
+    item: type[msgspec.Struct]
+    key: str
+
+    @property
+    def value(self) -> str | None:
+        """The one field that an item has besides its key: then the mapping is to that. None where there are more."""
+        left = [name for name in self.item.__struct_fields__ if name != self.key]
+        return left[0] if len(left) == 1 else None
+
+
+NAMED = (
+    Named("endpoints", Endpoint, "endpoint"),
+    Named("queues", HumanQueue, "queue"),
+    Named("residency", ResidencyRule, "customers"),
+)
+NAMED_OF_AGENT = (
+    Named("capabilities", Capability, "intent"),
+    Named("channels", ChannelQuality, "channel"),
+    Named("languages", LanguageQuality, "language"),
+)
 
 
 @functools.cache
 def document_model() -> type[pydantic.BaseModel]:
     """Return the model of a document."""
-    of_agent = {
-        "capabilities": _mapping(Capability, "intent"),
-        "channels": _mapping(ChannelQuality, "channel"),
-        "languages": _mapping(LanguageQuality, "language"),
-    }
-    named = {
-        "endpoints": _mapping(Endpoint, "endpoint", others=of_agent),
-        "queues": _mapping(HumanQueue, "queue"),
-        "residency": _mapping(ResidencyRule, "customers"),
-        "matrix": _mapping(ThresholdRow, "intent", "channel", "segment"),
-    }
-    return _model(Policy, _NOT_WRITTEN, named)
+    of_agent = {each.field: _mapping(each) for each in NAMED_OF_AGENT}
+    named = {each.field: _mapping(each, of_agent if each.item is Endpoint else None) for each in NAMED}
+    named["matrix"] = dict[str, _model(ThresholdRow, ROW)]  # type: ignore[misc]
+    return _model(Policy, NOT_WRITTEN, named)
 
 
 def json_schema() -> dict[str, Any]:
@@ -60,12 +81,11 @@ def fields_of(model: type[pydantic.BaseModel]) -> Sequence[str]:
     return tuple(model.model_fields)
 
 
-def _mapping(struct: type[msgspec.Struct], *names: str, others: dict[str, Any] | None = None) -> Any:
-    """Return the type of a mapping by name to a wire type without its names; where one field is left, to its value."""
-    hints = typing.get_type_hints(struct, include_extras=True)
-    name = _converted(hints[names[0]]) if len(names) == 1 else str
-    left = [hint for field, hint in hints.items() if field not in names]
-    return dict[name, _converted(left[0]) if len(left) == 1 else _model(struct, names, others)]  # type: ignore[misc, valid-type]
+def _mapping(named: Named, others: dict[str, Any] | None = None) -> Any:
+    """Return the type of a mapping by name; others: types of fields of its items in place of their own."""
+    hints = typing.get_type_hints(named.item, include_extras=True)
+    value = _model(named.item, (named.key,), others) if named.value is None else _converted(hints[named.value])
+    return dict[_converted(hints[named.key]), value]  # type: ignore[misc]
 
 
 def _model(
@@ -113,5 +133,5 @@ def _converted(kind: Any) -> Any:
 
 
 def _field(meta: msgspec.Meta) -> Any:
-    bounds = {ours: getattr(meta, theirs) for theirs, ours in _BOUNDS.items() if getattr(meta, theirs) is not None}
+    bounds = {name: bound for name in _BOUNDS if (bound := getattr(meta, name)) is not None}
     return pydantic.Field(description=meta.description, **bounds)

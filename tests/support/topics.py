@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from runtime.kafka import Reader, Record, Writer
+from runtime.kafka import Reader, Record
+from runtime.once import write_once
 from runtime.settings import Settings
 from schemas.codec import Codec
 from schemas.fields import Event
@@ -13,10 +14,7 @@ from schemas.topics import Effect, Topic
 
 
 def write_all(settings: Settings, effects: Sequence[Effect]) -> None:
-    writer = Writer(settings, "test")
-    for effect in effects:
-        writer.write(effect)
-    writer.close()
+    write_once(settings, "test", *effects)
 
 
 def read_until(

@@ -7,7 +7,6 @@ import pytest
 from router.decide.decision import (
     AHEAD_MICROS,
     BEHIND_MICROS,
-    DEFAULT_THRESHOLDS,
     FALLBACK_QUEUE,
     decide,
     decision_id,
@@ -20,7 +19,7 @@ from runtime.snapshot import Snapshot
 from schemas.codec import Codec
 from schemas.control import KillSwitch, ThresholdRow
 from schemas.fields import BreakerState, Channel, Disposition, Pool, Supervision
-from schemas.interactions import Decision, Load, Thresholds
+from schemas.interactions import DEFAULT_THRESHOLDS, Decision, Load, Thresholds
 from schemas.topics import CLOCK, COMMANDS, POLICY, TRANSITIONS, kill_key
 from tests.offers import NOW, SECOND, breaker, contact, offered, policy, recovering, snapshot, world
 
