@@ -9,10 +9,23 @@ from msgspec import Meta
 
 from schemas.fields import FINITE, Channel, Count, Event, Id, Micros, Name, Probability, Seconds
 from schemas.interactions import Thresholds
+from schemas.rules import (
+    Answer,
+    ComplianceRule,
+    IntentRule,
+    Limit,
+    Maintenance,
+    Opening,
+    Relief,
+    Spillover,
+    SupervisionPolicy,
+    Tightening,
+    Triggers,
+)
 
 
 class Capability(Event, frozen=True, kw_only=True):
-    """What an agent has been seen to resolve of an intent: the share, in so many contacts."""
+    """What an agent, or a queue of people, has been seen to resolve of an intent: the share, in so many contacts."""
 
     intent: Name
     resolved: Probability
@@ -20,14 +33,14 @@ class Capability(Event, frozen=True, kw_only=True):
 
 
 class ChannelQuality(Event, frozen=True, kw_only=True):
-    """How well an agent does on a channel."""
+    """How well an agent, or a queue of people, does on a channel."""
 
     channel: Channel
     quality: Probability
 
 
 class LanguageQuality(Event, frozen=True, kw_only=True):
-    """How well an agent does in a language, such as `en` or `en-GB`."""
+    """How well an agent, or a queue of people, does in a language, such as `en` or `en-GB`."""
 
     language: Name
     quality: Probability
@@ -36,8 +49,9 @@ class LanguageQuality(Event, frozen=True, kw_only=True):
 class Endpoint(Event, frozen=True, kw_only=True):
     """An AI agent that can be called: one deployment of one provider.
 
-    `intents`: what it may be given. `max_concurrent` is its share of contacts at once. `channels` and `languages`: its
-    quality in each, and none but these; empty for all alike.
+    `intents`: what it may be given. `max_concurrent`: most contacts at once. `channels` and `languages`: its
+    quality in each, and none but these; empty for all alike. `shared_health`: a group of agents, of any tenants, that
+    are one machine underneath.
     """
 
     endpoint: Name
@@ -50,13 +64,17 @@ class Endpoint(Event, frozen=True, kw_only=True):
     languages: tuple[LanguageQuality, ...] = ()
     region: Annotated[str, Meta(max_length=256, description="where it keeps data, as in `residency`")] = ""
     cost: Annotated[float, Meta(ge=0.0, le=FINITE, description="of a contact, in the tenant's currency")] = 0.0
+    maintenance: tuple[Maintenance, ...] = ()
+    shared_health: Name | None = None
 
 
 class HumanQueue(Event, frozen=True, kw_only=True):
     """A queue of people: the intents it takes and the service that it owes.
 
     Defaults: 80 % in 20 s, occupancy at most 0.85, shrinkage 0.30 (`docs/architecture.md`).
-    `aht_seconds` is the prior for handle time until enough contacts were handled.
+    `aht_seconds` is the prior for handle time until enough contacts were handled. Of several queues with an intent
+    the best fit has it; `capabilities`, `channels` and `languages` are as an agent's. `hours`: when it is open, in
+    `time_zone`; always where none are given. `when_closed`: what contacts get when all that could have them are closed.
     """
 
     queue: Name
@@ -66,6 +84,12 @@ class HumanQueue(Event, frozen=True, kw_only=True):
     service_level_seconds: Seconds = 20.0
     max_occupancy: Annotated[float, Meta(gt=0.0, le=1.0, description="share of time spent on contacts")] = 0.85
     shrinkage: Annotated[float, Meta(ge=0.0, lt=1.0, description="share of paid time away from contacts")] = 0.30
+    capabilities: tuple[Capability, ...] = ()
+    channels: tuple[ChannelQuality, ...] = ()
+    languages: tuple[LanguageQuality, ...] = ()
+    hours: tuple[Opening, ...] = ()
+    time_zone: Name = "UTC"
+    when_closed: Answer = Answer.PEOPLE
 
 
 class BreakerPolicy(Event, frozen=True, kw_only=True):
@@ -109,7 +133,8 @@ class Policy(Event, frozen=True, kw_only=True):
     `matrix`: thresholds for some contacts; the most specific row decides, an intent before a channel before a
     segment, and `thresholds` where none fits. `human_only_flags`: contacts with one of these flags never go to AI.
     `residency`: which agents may serve which customers; who is not named may be served by any. `extends`: the tenant
-    whose policy this was made from. `changed_by` and `reason`: who applied it, and why.
+    whose policy this was made from. `changed_by` and `reason`: who applied it, and why. `intents`: what holds for some
+    of them. `escalation`: when AI hands a conversation to a person. `relief` and `tightening`: how thresholds move.
     """
 
     tenant: Id
@@ -123,6 +148,14 @@ class Policy(Event, frozen=True, kw_only=True):
     human_only_flags: tuple[str, ...] = ()
     residency: tuple[ResidencyRule, ...] = ()
     breaker: BreakerPolicy = BreakerPolicy()
+    intents: tuple[IntentRule, ...] = ()
+    supervision: SupervisionPolicy = SupervisionPolicy()
+    escalation: Triggers = Triggers()
+    compliance: tuple[ComplianceRule, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    relief: Relief | None = None
+    tightening: Tightening | None = None
+    spillover: Spillover = Spillover()
     extends: Id | None = None
     changed_by: str = ""
     reason: str = ""
@@ -158,6 +191,22 @@ class KillSwitch(Event, frozen=True, kw_only=True):
     killed: bool
     reason: Annotated[str, Meta(min_length=1, max_length=1000, description="why, in the operator's words")]
     changed_by: str = ""
+    occurred_at: Micros
+
+
+class Availability(Event, frozen=True, kw_only=True):
+    """How many people a queue needs and has, now or soon: what WFM says. The last record of a queue stands.
+
+    It counts from `starts_at` until `expires_at`. Both numbers are people in seats, `agents_required` at the
+    queue's service level.
+    """
+
+    tenant: Id
+    queue: Name
+    agents_required: Annotated[float, Meta(ge=0.0, le=FINITE, description="people")]
+    agents_available: Annotated[float, Meta(ge=0.0, le=FINITE, description="people")]
+    starts_at: Micros = 0
+    expires_at: Micros
     occurred_at: Micros
 
 

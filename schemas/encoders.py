@@ -158,6 +158,8 @@ class _Encoder:
             self._pieces.append(f"join([text_bytes.get(each) or encode_text(each) for each in {value}])")
         elif item.type is int:
             self._pieces.append(f"join([encode_long(each) for each in {value}])")
+        elif is_enum(item.type):
+            self._pieces.append(f"join([{self._scalar('each', item)} for each in {value}])")
         elif is_event(item.type):
             self._put_out(block)
             each, every = self._source.local("each"), _Block()

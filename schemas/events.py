@@ -2,7 +2,7 @@
 
 The types are the contract: `python -m schemas.avro_schema` writes `schemas/avro/*.avsc` from them, and
 the contract tests hold the two together. To add a record: add the type to a module below
-(interactions, agents, wfm, control), name it in `EVENT_TYPES`, run `make schemas`.
+(interactions, agents, wfm, control, with parts in rules), name it in `EVENT_TYPES`, run `make schemas`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     control.Policy,
     control.ModelAssignment,
     control.KillSwitch,
+    control.Availability,
     control.ClockSetting,
     control.Fault,
 )

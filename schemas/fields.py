@@ -47,6 +47,13 @@ class Channel(enum.StrEnum):
     SOCIAL = "social"
 
 
+class Direction(enum.StrEnum):
+    """Who began a contact: the customer, or the centre."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
 class Pool(enum.StrEnum):
     """Who is to handle a contact."""
 

@@ -9,6 +9,7 @@ from msgspec import Meta
 from schemas.fields import (
     Channel,
     Count,
+    Direction,
     Disposition,
     Epoch,
     Event,
@@ -24,6 +25,7 @@ from schemas.fields import (
     Supervision,
     TurnResult,
 )
+from schemas.rules import Triggers, Years
 
 Text = Annotated[str, Meta(max_length=100_000, description="what the customer wrote or said; may hold personal data")]
 
@@ -42,7 +44,8 @@ class Offered(Event, frozen=True, kw_only=True):
     """A contact arrives. Written by the ACD, read by the router.
 
     `classification` is present where intent was determined elsewhere. `region`: of the customer, for data residency.
-    `flags`: what is known of customer or contact that a policy may go by, such as `automation_opt_out`.
+    `flags`: what is known of customer or contact that a policy may go by, such as `automation_opt_out`. `source`: where
+    it came from, such as a number, an address or a campaign, for limits.
     """
 
     interaction_id: Id
@@ -56,6 +59,9 @@ class Offered(Event, frozen=True, kw_only=True):
     classification: Classification | None = None
     region: str | None = None
     flags: tuple[str, ...] = ()
+    direction: Direction = Direction.INBOUND
+    age_years: Years | None = None
+    source: str | None = None
 
 
 class Classified(Event, frozen=True, kw_only=True):
@@ -90,11 +96,27 @@ class Load(Event, frozen=True, kw_only=True):
 
     `store_down`: Redis did not answer, so a repeat could not be recognised.
     `probe_permits`: endpoint -> probes that this contact's partition had left, for
-    endpoints in HALF_OPEN.
+    endpoints in HALF_OPEN. `full`: agents that have all the contacts that they may have at once.
+    `limited`: limits of the policy that this contact is above.
     """
 
     store_down: bool = False
     probe_permits: dict[str, int] = {}
+    full: tuple[str, ...] = ()
+    limited: tuple[str, ...] = ()
+
+
+class Instructions(Event, frozen=True, kw_only=True):
+    """Standing orders for the AI agent and who watches it, from the policy.
+
+    `say`: disclosures, before all else. `approve`: what waits for a person's approval. `escalate`: when the
+    conversation goes to a person. `notes`: the policy's own words on the intent.
+    """
+
+    say: tuple[str, ...] = ()
+    approve: Triggers | None = None
+    escalate: Triggers | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Decision(Event, frozen=True, kw_only=True):
@@ -105,7 +127,8 @@ class Decision(Event, frozen=True, kw_only=True):
     (topic -> offset of the last record applied, -1 when empty; of `models`, the record by which the
     contact was classified, -1 for the router's own model) and of `load`.
     A record with disposition `repeat` is no decision: `pool` is null and
-    `first_decision_id` names the decision that stands.
+    `first_decision_id` names the decision that stands. `instructions`: for the agent, where the
+    policy has any and AI has the contact.
     """
 
     decision_id: Id
@@ -135,6 +158,7 @@ class Decision(Event, frozen=True, kw_only=True):
     offered_offset: Count
     offered_at: Micros
     decided_at: Micros
+    instructions: Instructions | None = None
 
 
 class Turn(Event, frozen=True, kw_only=True):
@@ -189,7 +213,10 @@ class TimerSet(Event, frozen=True, kw_only=True):
 
 
 class Closed(Event, frozen=True, kw_only=True):
-    """Exactly one per decided contact: its final handling and where the time went."""
+    """Exactly one per decided contact: its final handling and where the time went.
+
+    `pool` and `confidence` are those of its decision; null in records of before they were kept.
+    """
 
     interaction_id: Id
     tenant: Id
@@ -210,3 +237,5 @@ class Closed(Event, frozen=True, kw_only=True):
     wrap_seconds: Seconds
     offered_at: Micros
     closed_at: Micros
+    pool: Pool | None = None
+    confidence: Probability | None = None

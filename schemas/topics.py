@@ -195,6 +195,10 @@ COMMANDS = Topic(
     (control.KillSwitch,), ("operators",), ("router", "clock"), layout=Layout.CONTROL, retention_ms=-1,
     dead_letters=True, check=check_kill,
 )  # fmt: skip
+AVAILABILITY = Topic(
+    "wfm.availability", "how many people a queue needs and has", "tenant and queue", _queue, (control.Availability,),
+    ("WFM",), ("router",), layout=Layout.CONTROL, retention_ms=-1,
+)  # fmt: skip
 MODELS = Topic(
     "models", "which model finds the intents of a tenant's contacts", "tenant, or '*' for all others", _tenant,
     (control.ModelAssignment,), ("operators",), ("router",), layout=Layout.CONTROL, retention_ms=-1,
@@ -210,7 +214,7 @@ FAULTS = Topic(
 
 TOPICS: tuple[Topic, ...] = (
     OFFERED, CLASSIFIED, ROUTED, INTERACTION_EVENTS, CLOSED, TIMERS, AGENT_EVENTS, TRANSITIONS, BREAKER_STATE,
-    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, POLICY, COMMANDS, MODELS, CLOCK, FAULTS,
+    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, POLICY, COMMANDS, AVAILABILITY, MODELS, CLOCK, FAULTS,
 )  # fmt: skip
 ANY_TENANT = "*"
 """Key of `models` that stands for every tenant without a model of its own."""

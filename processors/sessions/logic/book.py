@@ -41,6 +41,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     breaker_epoch: int
     offered_at: int
     decided_at: int
+    confidence: float | None = None
 
     @classmethod
     def of(cls, decision: Decision, pool: Pool) -> Self:
@@ -61,6 +62,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
             breaker_epoch=decision.breaker_epoch,
             offered_at=decision.offered_at,
             decided_at=decision.decided_at,
+            confidence=decision.confidence,
         )
 
 

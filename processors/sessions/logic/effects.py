@@ -102,6 +102,8 @@ def closed(session: Session, completed: Completed) -> list[Effect]:
         wrap_seconds=completed.wrap_seconds,
         offered_at=session.offered_at,
         closed_at=completed.occurred_at,
+        pool=session.pool,
+        confidence=session.confidence,
     )
     move = VolumeDelta(
         tenant=session.tenant,

@@ -1,0 +1,224 @@
+"""What a policy is made of besides agents and queues: conditions, triggers, supervision, limits, moving thresholds."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+from msgspec import Meta
+
+from schemas.fields import FINITE, Channel, Count, Direction, Event, Name, Probability, Seconds, Supervision
+
+Amount = Annotated[float, Meta(ge=0.0, le=FINITE, description="money, in the tenant's currency")]
+Sentiment = Annotated[float, Meta(ge=-1.0, le=1.0, description="sentiment, -1 to 1")]
+Years = Annotated[int, Meta(ge=0, le=150, description="years")]
+
+
+class Triggers(Event, frozen=True, kw_only=True):
+    """What in a conversation calls for a person: any one that is met is enough. What is not stated is no trigger.
+
+    `topics`: flagged topics, by the platform's names for them. `turns_over`: turns of the AI agent.
+    """
+
+    amount_over: Amount | None = None
+    sentiment_below: Sentiment | None = None
+    seconds_over: Seconds | None = None
+    turns_over: Count | None = None
+    topics: tuple[str, ...] = ()
+
+
+class Phase(enum.StrEnum):
+    """How far a tenant has come in trusting AI with an intent."""
+
+    PILOT = "pilot"
+    SCALING = "scaling"
+    MATURITY = "maturity"
+
+
+class Criteria(Event, frozen=True, kw_only=True):
+    """What must be shown before the next phase is proposed: never taken by itself.
+
+    `resolved`: least share resolved by AI, at the lower end of its 95 % interval. `escalated`: highest share that a
+    person had to finish.
+    """
+
+    contacts: Annotated[int, Meta(ge=1, description="closed contacts that AI had")] = 500
+    resolved: Probability = 0.0
+    escalated: Probability = 1.0
+
+
+class PhaseRule(Event, frozen=True, kw_only=True):
+    """How closely AI is watched in a phase, and what must be shown to leave it."""
+
+    phase: Phase
+    supervision: Supervision
+    promote: Criteria | None = None
+
+
+class SupervisionPolicy(Event, frozen=True, kw_only=True):
+    """How closely AI is watched: by the phase of the tenant, or of an intent that states its own.
+
+    `full`: each answer waits for a person; `semi`: a person watches, and approves what `approve` names;
+    `autonomous`: AI alone, with `escalation` as its protocol for exceptions. A phase without a rule: pilot is full,
+    scaling semi, maturity autonomous.
+    """
+
+    phase: Phase = Phase.MATURITY
+    phases: tuple[PhaseRule, ...] = ()
+    approve: Triggers = Triggers()
+
+
+class IntentHandling(enum.StrEnum):
+    """Who is to have an intent."""
+
+    BY_CONFIDENCE = "by_confidence"
+    AI = "ai"
+    PEOPLE = "people"
+
+
+class IntentRule(Event, frozen=True, kw_only=True):
+    """What holds for one intent.
+
+    `handling`: by confidence, to AI whatever the confidence, or never to AI. `queue`: of its people, in place of the
+    one that fits best. `simple`: stays with AI while AI is degraded. `instructions`: standing words for the agent,
+    on the decision. `phase`, `approve`, `escalate`: its own in place of the tenant's.
+    """
+
+    intent: Name
+    handling: IntentHandling = IntentHandling.BY_CONFIDENCE
+    queue: Name | None = None
+    simple: bool = False
+    phase: Phase | None = None
+    approve: Triggers | None = None
+    escalate: Triggers | None = None
+    instructions: tuple[str, ...] = ()
+
+
+class Condition(Event, frozen=True, kw_only=True):
+    """Which contacts: those of which all holds that is stated. An empty one holds for all.
+
+    Lists are met by any one entry; `without_flags` where the contact has none of them; `age_under` where the age is
+    known and lower.
+    """
+
+    intents: tuple[str, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    languages: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    without_flags: tuple[str, ...] = ()
+    direction: Direction | None = None
+    age_under: Years | None = None
+
+
+class ComplianceEffect(enum.StrEnum):
+    """What a rule of compliance asks for, the strictest first."""
+
+    HOLD = "hold"
+    PEOPLE = "people"
+    WATCH = "watch"
+    DISCLOSE = "disclose"
+
+
+class ComplianceRule(Event, frozen=True, kw_only=True):
+    """A rule that the law or the house sets; each that applies is on the decision.
+
+    `hold`: nobody is to speak with the customer yet; `people`: never AI, in `queue` where it is given; `watch`: each
+    answer of AI waits for a person; `disclose`: AI says `text` first.
+    """
+
+    rule: Name
+    when: Condition = Condition()
+    effect: ComplianceEffect
+    queue: Name | None = None
+    text: Annotated[str, Meta(max_length=4096, description="what AI is to say")] = ""
+
+
+class LimitBy(enum.StrEnum):
+    """What a limit counts contacts by."""
+
+    TENANT = "tenant"
+    CUSTOMER = "customer"
+    SOURCE = "source"
+    TEXT = "text"
+
+
+class Answer(enum.StrEnum):
+    """What is done with a contact instead of what it asked for."""
+
+    PEOPLE = "people"
+    CALLBACK = "callback"
+    DEFLECT = "deflect"
+    HOLD = "hold"
+
+
+class Limit(Event, frozen=True, kw_only=True):
+    """Most contacts in some seconds, of the tenant, of one customer, from one source, or with the same text.
+
+    What is above gets `answer`. A contact that does not state its customer or source is not counted.
+    """
+
+    limit: Name
+    by: LimitBy
+    contacts: Annotated[int, Meta(ge=1, description="most contacts")]
+    seconds: Annotated[float, Meta(ge=1.0, le=86_400.0, description="seconds")]
+    answer: Answer = Answer.PEOPLE
+
+
+class Relief(Event, frozen=True, kw_only=True):
+    """How far thresholds fall while people are short: AI takes more.
+
+    Shortage is the share of the people required who are not there, as WFM says (`wfm.availability`). Nothing moves
+    up to `shortage_from`, all of it from `shortage_full`; between, in proportion. Thresholds stay at or above
+    `contained_least` and `assisted_least`.
+    """
+
+    shortage_from: Probability = 0.0
+    shortage_full: Annotated[float, Meta(gt=0.0, le=1.0, description="share of the people required")] = 0.3
+    contained_by: Probability = 0.0
+    assisted_by: Probability = 0.0
+    contained_least: Probability = 0.0
+    assisted_least: Probability = 0.0
+
+
+class Tightening(Event, frozen=True, kw_only=True):
+    """How far thresholds rise while AI is degraded, and that intents which are not `simple` then go to people.
+
+    AI is degraded while this share of the tenant's agents is killed or has a breaker that is not closed. It comes
+    before relief: with both, thresholds rise and do not fall.
+    """
+
+    agents_unwell: Annotated[float, Meta(gt=0.0, le=1.0, description="share of the tenant's agents")] = 0.5
+    contained_by: Probability = 0.0
+    assisted_by: Probability = 0.0
+    simple_only: bool = True
+
+
+class ChannelAnswer(Event, frozen=True, kw_only=True):
+    """What contacts of a channel get instead of a queue."""
+
+    channel: Channel
+    answer: Answer
+
+
+class Spillover(Event, frozen=True, kw_only=True):
+    """What becomes of contacts that AI would have had, were it available, while the people of their queue are short."""
+
+    shortage_from: Probability = 0.0
+    channels: tuple[ChannelAnswer, ...] = ()
+
+
+class Maintenance(Event, frozen=True, kw_only=True):
+    """A time in which an agent gets no contacts."""
+
+    starts: Annotated[str, Meta(max_length=64, description="instant, such as 2026-12-01T02:00:00Z")]
+    ends: Annotated[str, Meta(max_length=64, description="instant, such as 2026-12-01T04:00:00Z")]
+    reason: str = ""
+
+
+class Opening(Event, frozen=True, kw_only=True):
+    """When a queue is open on some days of the week: `mon-fri`, `sat,sun`; a date such as `2026-12-25` comes first."""
+
+    days: Name
+    hours: Annotated[str, Meta(max_length=256, description="such as 08:00-12:00, 13:00-18:00; or closed")]
