@@ -171,7 +171,7 @@ class Router:
         return world
 
     def _decide(self, contact: Contact, world: World, now: int, *, store_down: bool) -> Decision:
-        probes = eligible_probes(contact, world) if world.any_recovering else ()
+        probes = eligible_probes(contact, world, now) if world.any_recovering else ()
         if not probes:
             return decide(contact, world, _STORE_DOWN if store_down else _PLAIN_LOAD, now)
         tenant = contact.offered.tenant

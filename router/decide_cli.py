@@ -11,12 +11,21 @@ import click
 import msgspec
 
 from runtime.errors import SettingsError
-from schemas.control import KillSwitch, Policy
+from schemas.control import Availability, Endpoint, KillSwitch, Policy
 from schemas.errors import DecodeError
-from schemas.fields import BreakerState
+from schemas.fields import LATEST, BreakerState
 from schemas.interactions import Load, Offered
 from schemas.lines import event_of_line
-from schemas.topics import COMMANDS, OFFERED, POLICY, TRANSITIONS, endpoint_key, kill_scope
+from schemas.topics import (
+    AVAILABILITY,
+    COMMANDS,
+    OFFERED,
+    POLICY,
+    TRANSITIONS,
+    endpoint_key,
+    kill_scope,
+    queue_key,
+)
 
 if TYPE_CHECKING:
     from router.classify.result import Classifier
@@ -32,11 +41,19 @@ A contact is a line as `trunkline produce interactions.offered` takes it:
 """
 
 
+class _People(msgspec.Struct, forbid_unknown_fields=True):
+    """How many people a queue needs and has."""
+
+    required: float
+    available: float
+
+
 class _State(msgspec.Struct, forbid_unknown_fields=True):
     """What is supposed besides policies: see `trunkline decide --help`."""
 
     breakers: dict[str, BreakerState] = {}
     killed: list[str] = []
+    people: dict[str, _People] = {}
     load: Load = Load()
     now: int | None = None
 
@@ -61,8 +78,9 @@ def decide(
     moved, from what to what, and where it would have gone then.
 
     In the state, all of it optional: `breakers`, TENANT/ENDPOINT to closed, degraded, open, half_open or
-    forced_open; `killed`, a list of all, tenant/TENANT and agent/TENANT/ENDPOINT; `load`, as on a decision;
-    `now`, in microseconds since 1970, by default the time of each contact.
+    forced_open; `killed`, a list of all, tenant/TENANT and agent/TENANT/ENDPOINT; `people`, TENANT/QUEUE to
+    {"required": 50, "available": 40}; `load`, as on a decision, with `full` agents and `limited` limits; `now`, in
+    microseconds since 1970, by default the time of each contact.
     """
     from router.decide.counterfactual import counterfactuals  # noqa: PLC0415 - `--help` need not load numpy
     from router.decide.decision import Contact  # noqa: PLC0415
@@ -102,8 +120,7 @@ def _policies(files: Sequence[Path], bases: Sequence[Path]) -> dict[str, Policy]
 
 
 def _snapshot(policies: Mapping[str, Policy], state: _State) -> Snapshot:
-    from router.decide.counterfactual import transition_to  # noqa: PLC0415 - as above
-    from runtime.snapshot import Snapshot  # noqa: PLC0415
+    from runtime.snapshot import Snapshot  # noqa: PLC0415 - as above
 
     snapshot = Snapshot()
     for offset, (tenant, policy) in enumerate(sorted(policies.items())):
@@ -113,22 +130,50 @@ def _snapshot(policies: Mapping[str, Policy], state: _State) -> Snapshot:
         for tenant, policy in policies.items()
         for endpoint in policy.endpoints
     }
-    for offset, (key, breaker) in enumerate(state.breakers.items()):
-        if key not in agents:
-            raise SettingsError(f"state: breakers: there is no agent {key!r}; there are {', '.join(sorted(agents))}")
-        snapshot = snapshot.with_record(TRANSITIONS, key, transition_to(*agents[key], breaker), offset)
+    snapshot = _with_breakers(snapshot, state.breakers, agents)
     scopes: dict[str, tuple[str | None, str | None]] = {kill_scope(None): (None, None)}
     scopes |= {kill_scope(tenant): (tenant, None) for tenant in policies}
     scopes |= {
         kill_scope(tenant, endpoint.endpoint): (tenant, endpoint.endpoint) for tenant, endpoint in agents.values()
     }
     for offset, scope in enumerate(state.killed):
-        if scope not in scopes:
-            raise SettingsError(f"state: killed: there is no {scope!r}; there are {', '.join(sorted(scopes))}")
-        whose, name = scopes[scope]
+        whose, name = scopes[_known("killed", scope, scopes)]
         order = KillSwitch(tenant=whose, endpoint=name, killed=True, reason="supposed", occurred_at=0)
         snapshot = snapshot.with_record(COMMANDS, scope, order, offset)
+    return _with_people(snapshot, state.people, policies)
+
+
+def _with_breakers(
+    snapshot: Snapshot, breakers: Mapping[str, BreakerState], agents: Mapping[str, tuple[str, Endpoint]]
+) -> Snapshot:
+    from router.decide.counterfactual import transition_to  # noqa: PLC0415 - as above
+
+    for offset, (key, breaker) in enumerate(breakers.items()):
+        made = transition_to(*agents[_known("breakers", key, agents)], breaker)
+        snapshot = snapshot.with_record(TRANSITIONS, key, made, offset)
     return snapshot
+
+
+def _with_people(snapshot: Snapshot, people: Mapping[str, _People], policies: Mapping[str, Policy]) -> Snapshot:
+    queues = {
+        f"{tenant}/{queue.queue}": (tenant, queue.queue)
+        for tenant, policy in policies.items()
+        for queue in policy.queues
+    }
+    for offset, (key, said) in enumerate(people.items()):
+        tenant, queue = queues[_known("people", key, queues)]
+        made = Availability(
+            tenant=tenant, queue=queue, agents_required=said.required, agents_available=said.available,
+            expires_at=LATEST, occurred_at=0,
+        )  # fmt: skip
+        snapshot = snapshot.with_record(AVAILABILITY, queue_key(tenant, queue), made, offset)
+    return snapshot
+
+
+def _known(what: str, name: str, names: Iterable[str]) -> str:
+    if name not in names:
+        raise SettingsError(f"state: {what}: there is no {name!r}; there are {', '.join(sorted(names))}")
+    return name
 
 
 def _lines(contacts: Iterable[bytes]) -> Iterator[_Line]:

@@ -6,13 +6,16 @@ one of its tenant stands.
 
 from __future__ import annotations
 
+import zoneinfo
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
-from schemas.control import Endpoint, KillSwitch, Policy, ThresholdRow
+from schemas.control import Endpoint, HumanQueue, KillSwitch, Policy, ThresholdRow
 from schemas.errors import RecordError
+from schemas.hours import days_of, instant, spans_of, zone
 from schemas.interactions import Thresholds
+from schemas.rules import ComplianceEffect, IntentHandling
 
 ANY = "*"
 
@@ -53,7 +56,11 @@ def problems(policy: Policy) -> Iterator[PolicyProblem]:
     yield from _repeated("queues", (each.queue for each in policy.queues))
     yield from _repeated("matrix", map(row_name, policy.matrix))
     yield from _repeated("residency", (each.customers for each in policy.residency))
+    yield from _repeated("intents", (each.intent for each in policy.intents))
+    yield from _repeated("compliance", (each.rule for each in policy.compliance))
+    yield from _repeated("limits", (each.limit for each in policy.limits))
     yield from _of_queues(policy)
+    yield from _of_rules(policy)
     for endpoint in policy.endpoints:
         yield from _of_agent(endpoint)
     yield from _disordered(("thresholds",), policy.thresholds)
@@ -75,29 +82,77 @@ def _of_queues(policy: Policy) -> Iterator[PolicyProblem]:
         yield PolicyProblem(
             ("default_queue",), f"there is no queue {policy.default_queue!r}", f"name one of {', '.join(queues)}"
         )
-    homes: dict[str, str] = {}
     for queue in policy.queues:
-        for intent in queue.intents:
-            first = homes.setdefault(intent, queue.queue)
-            if first != queue.queue:
-                yield PolicyProblem(
-                    ("queues", queue.queue, "intents"),
-                    f"{intent!r} is an intent of {first!r} too",
-                    "leave it to one of them",
-                )
+        path = ("queues", queue.queue)
+        yield from _able(path, queue)
+        yield from _unread((*path, "time_zone"), zone, queue.time_zone, "name one such as Europe/Berlin, or UTC")
+        for each in queue.hours:
+            at = (*path, "hours", each.days)
+            yield from _unread(at, days_of, each.days, "name days such as mon-fri, or a date such as 2026-12-25")
+            yield from _unread(at, spans_of, each.hours, "write them as 08:00-18:00, or closed")
+    named = [(("intents", rule.intent), rule.queue) for rule in policy.intents]
+    named += [(("compliance", rule.rule), rule.queue) for rule in policy.compliance]
+    for path, name in named:
+        if name is not None and name not in queues:
+            yield PolicyProblem((*path, "queue"), f"there is no queue {name!r}", f"name one of {', '.join(queues)}")
+
+
+def _of_rules(policy: Policy) -> Iterator[PolicyProblem]:
+    for rule in policy.intents:
+        if rule.handling is IntentHandling.AI and rule.intent in policy.human_only_intents:
+            yield PolicyProblem(
+                ("intents", rule.intent, "handling"), "is ai, and human_only_intents has it", "take it from one of them"
+            )
+    for each in policy.compliance:
+        if each.effect is ComplianceEffect.DISCLOSE and not each.text:
+            yield PolicyProblem(("compliance", each.rule, "text"), "is missing", "write what AI is to say")
+        if each.queue is not None and each.effect is not ComplianceEffect.PEOPLE:
+            yield PolicyProblem(
+                ("compliance", each.rule, "queue"), f"has no meaning for effect {each.effect}", "take it away"
+            )
+    relief = policy.relief
+    if relief is not None and relief.shortage_from >= relief.shortage_full:
+        yield PolicyProblem(
+            ("relief", "shortage_from"),
+            f"{relief.shortage_from:g} is not below shortage_full, {relief.shortage_full:g}",
+            "lower it, or raise shortage_full",
+        )
 
 
 def _of_agent(endpoint: Endpoint) -> Iterator[PolicyProblem]:
-    yield from _repeated(f"endpoints.{endpoint.endpoint}.capabilities", (each.intent for each in endpoint.capabilities))
-    yield from _repeated(f"endpoints.{endpoint.endpoint}.channels", (each.channel for each in endpoint.channels))
-    yield from _repeated(f"endpoints.{endpoint.endpoint}.languages", (each.language for each in endpoint.languages))
-    for each in endpoint.capabilities:
-        if each.intent not in endpoint.intents:
+    path = ("endpoints", endpoint.endpoint)
+    yield from _able(path, endpoint)
+    for at, each in enumerate(endpoint.maintenance):
+        times = []
+        for name in ("starts", "ends"):
+            wrong = list(_unread((*path, "maintenance", str(at), name), instant, getattr(each, name),
+                                 "write it as 2026-12-01T02:00:00Z"))  # fmt: skip
+            yield from wrong
+            times += [] if wrong else [instant(getattr(each, name))]
+        if len(times) == 2 and times[0] >= times[1]:  # noqa: PLR2004 - both
+            yield PolicyProblem((*path, "maintenance", str(at), "ends"), "is not after it starts", "give a later time")
+
+
+def _able(path: tuple[str, ...], who: Endpoint | HumanQueue) -> Iterator[PolicyProblem]:
+    """Yield what is wrong with what an agent or a queue is said to do well."""
+    yield from _repeated(".".join((*path, "capabilities")), (each.intent for each in who.capabilities))
+    yield from _repeated(".".join((*path, "channels")), (each.channel for each in who.channels))
+    yield from _repeated(".".join((*path, "languages")), (each.language for each in who.languages))
+    for each in who.capabilities:
+        if each.intent not in who.intents:
+            whose = "agent" if isinstance(who, Endpoint) else "queue"
             yield PolicyProblem(
-                ("endpoints", endpoint.endpoint, "capabilities", each.intent),
-                "is none of the agent's intents",
+                (*path, "capabilities", each.intent),
+                f"is none of the {whose}'s intents",
                 "add it to them, or take it away here",
             )
+
+
+def _unread(path: tuple[str, ...], reads: Callable[[str], Any], text: str, remedy: str) -> Iterator[PolicyProblem]:
+    try:
+        reads(text)
+    except (ValueError, zoneinfo.ZoneInfoNotFoundError):
+        yield PolicyProblem(path, f"{text!r} cannot be read", remedy)
 
 
 def row_name(row: ThresholdRow) -> str:

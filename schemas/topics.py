@@ -124,8 +124,13 @@ def _cell(row: Any) -> str:
     return _joined("|", row.tenant, row.queue, row.intent, row.channel, row.language, str(row.interval_start))
 
 
+def queue_key(tenant: str, queue: str) -> str:
+    """Key of a queue of people: queues are each tenant's own."""
+    return _joined("|", tenant, queue)
+
+
 def _queue(event: Any) -> str:
-    return _joined("|", event.tenant, event.queue)
+    return queue_key(event.tenant, event.queue)
 
 
 OFFERED = Topic(
@@ -148,7 +153,7 @@ INTERACTION_EVENTS = Topic(
 )  # fmt: skip
 CLOSED = Topic(
     "interactions.closed", "exactly one per contact: final handling and time components", "interaction_id",
-    _interaction, (interactions.Closed,), ("sessions",), ("exports",),
+    _interaction, (interactions.Closed,), ("sessions",), ("exports", "counts"),
 )  # fmt: skip
 TIMERS = Topic(
     "timers", "when a session next wants waking", "interaction_id", _interaction, (interactions.TimerSet,),

@@ -15,28 +15,32 @@ from router.decide.decision import Contact, decide
 from router.decide.world import world_of
 from runtime.snapshot import Snapshot
 from schemas.agents import Transition
-from schemas.control import Endpoint, KillSwitch, Policy
+from schemas.control import Availability, Endpoint, KillSwitch, Policy
 from schemas.fields import BreakerState
 from schemas.interactions import Decision, Load
-from schemas.topics import COMMANDS, POLICY, TRANSITIONS, endpoint_key, kill_key
+from schemas.rules import Phase
+from schemas.topics import AVAILABILITY, COMMANDS, POLICY, TRANSITIONS, Topic, endpoint_key, kill_key, queue_key
 
 
 class Outcome(NamedTuple):
-    """Where a contact goes."""
+    """Where a contact goes, and how."""
 
     pool: str | None
+    supervision: str | None
     endpoint: str | None
     queue: str
+    disposition: str
 
 
 class Move(NamedTuple):
-    """One input moved: its name, what it was and what it is now, and the world in which that is so."""
+    """One input moved: its name, what it was and is now, and the contact, world and load in which that is so."""
 
     name: str
     was: Any
     now: Any
     contact: Contact
     snapshot: Snapshot
+    load: Load
 
 
 class Counterfactual(NamedTuple):
@@ -47,11 +51,15 @@ class Counterfactual(NamedTuple):
 
 
 def counterfactuals(contact: Contact, snapshot: Snapshot, load: Load, now: int) -> list[Counterfactual]:
-    """Return the moves that would have sent a contact elsewhere: of confidence, breakers, kills, intent and policy."""
+    """Return the moves that would have sent a contact elsewhere, or had it watched otherwise.
+
+    They are of confidence, intent, flags, breakers, kills, people available, rules of the policy, and load.
+    """
+    given = _Given(contact, snapshot, load)
     taken = decide(contact, world_of(snapshot), load, now)
     found = []
-    for move in _moves(contact, snapshot, taken):
-        outcome = outcome_of(decide(move.contact, world_of(move.snapshot), load, now))
+    for move in _moves(given, taken):
+        outcome = outcome_of(decide(move.contact, world_of(move.snapshot), move.load, now))
         if outcome != outcome_of(taken):
             found.append(Counterfactual(move, outcome))
     return found
@@ -59,30 +67,104 @@ def counterfactuals(contact: Contact, snapshot: Snapshot, load: Load, now: int) 
 
 def outcome_of(decision: Decision) -> Outcome:
     """Return where a decision sends its contact."""
-    return Outcome(decision.pool, decision.endpoint, decision.queue)
+    return Outcome(decision.pool, decision.supervision, decision.endpoint, decision.queue, str(decision.disposition))
 
 
-def _moves(contact: Contact, snapshot: Snapshot, taken: Decision) -> Iterator[Move]:
-    said = contact.classification
+class _Given(NamedTuple):
+    """What a decision was taken from."""
+
+    contact: Contact
+    snapshot: Snapshot
+    load: Load
+
+    def classified(self, name: str, was: Any, now: Any) -> Move:
+        found = msgspec.structs.replace(self.contact.classification, **{name: now})
+        return Move(name, was, now, msgspec.structs.replace(self.contact, classification=found), *self[1:])
+
+    def record(self, name: str, was: Any, now: Any, topic: Topic, key: str, event: Any) -> Move:
+        """Return a move of one record of a control topic, and of no epoch."""
+        moved = self.snapshot.with_record(topic, key, event, self.snapshot.epoch(topic))
+        return Move(name, was, now, self.contact, moved, self.load)
+
+    def policy(self, name: str, was: Any, now: Any, standing: Policy, **changes: Any) -> Move:
+        changed = msgspec.structs.replace(standing, **changes)
+        return self.record(name, was, now, POLICY, standing.tenant, changed)
+
+
+def _moves(given: _Given, taken: Decision) -> Iterator[Move]:
+    snapshot, said = given.snapshot, given.contact.classification
     for confidence in _confidences(taken):
-        yield Move("confidence", said.confidence, confidence, _classified(contact, confidence=confidence), snapshot)
+        yield given.classified("confidence", said.confidence, confidence)
     policy: Policy | None = snapshot.of(POLICY).get(taken.tenant)
     if policy is None:
         return
     for endpoint in policy.endpoints:
         if said.intent in endpoint.intents:
-            yield from _breaker_moves(contact, snapshot, taken, endpoint)
+            yield from _breaker_moves(given, taken, endpoint)
     for key, order in sorted(snapshot.of(COMMANDS).items()):
         if isinstance(order, KillSwitch) and order.killed and order.tenant in (None, taken.tenant):
             lifted = msgspec.structs.replace(order, killed=False)
-            yield Move(f"kill {key}", "killed", "restored", contact, _with(snapshot, COMMANDS, kill_key(order), lifted))
+            yield given.record(f"kill {key}", "killed", "restored", COMMANDS, kill_key(order), lifted)
     if said.runner_up is not None:
-        yield Move("intent", said.intent, said.runner_up, _classified(contact, intent=said.runner_up), snapshot)
-    if said.intent in policy.human_only_intents:
-        others = tuple(intent for intent in policy.human_only_intents if intent != said.intent)
-        changed = msgspec.structs.replace(policy, human_only_intents=others)
-        yield Move("human_only_intents", list(policy.human_only_intents), list(others), contact,
-                   _with(snapshot, POLICY, taken.tenant, changed))  # fmt: skip
+        yield given.classified("intent", said.intent, said.runner_up)
+    yield from _load_moves(given)
+    yield from _flag_moves(given, policy)
+    yield from _people_moves(given, policy)
+    yield from _policy_moves(given, policy)
+
+
+def _load_moves(given: _Given) -> Iterator[Move]:
+    contact, snapshot, load = given
+    for name in load.full:
+        fewer = msgspec.structs.replace(load, full=tuple(each for each in load.full if each != name))
+        yield Move(f"capacity {name}", "full", "free", contact, snapshot, fewer)
+    for name in load.limited:
+        fewer = msgspec.structs.replace(load, limited=tuple(each for each in load.limited if each != name))
+        yield Move(f"limit {name}", "above", "below", contact, snapshot, fewer)
+
+
+def _flag_moves(given: _Given, policy: Policy) -> Iterator[Move]:
+    """Yield the contact without a flag, and with one that a rule asks for."""
+    contact, snapshot, load = given
+    flags = contact.offered.flags
+    asked = {flag for rule in policy.compliance for flag in rule.when.without_flags}
+    for flag in sorted({*flags, *asked}):
+        changed = tuple(each for each in flags if each != flag) if flag in flags else (*flags, flag)
+        moved = msgspec.structs.replace(contact, offered=msgspec.structs.replace(contact.offered, flags=changed))
+        yield Move("flags", list(flags), list(changed), moved, snapshot, load)
+
+
+def _people_moves(given: _Given, policy: Policy) -> Iterator[Move]:
+    for queue in policy.queues:
+        key = queue_key(policy.tenant, queue.queue)
+        said: Availability | None = given.snapshot.of(AVAILABILITY).get(key)
+        if said is not None and said.agents_available < said.agents_required:
+            enough = msgspec.structs.replace(said, agents_available=said.agents_required)
+            name = f"people {queue.queue}"
+            yield given.record(name, said.agents_available, said.agents_required, AVAILABILITY, key, enough)
+
+
+def _policy_moves(given: _Given, policy: Policy) -> Iterator[Move]:
+    """Yield the policy without one thing that keeps the intent from AI, or has it watched."""
+    intent = given.contact.classification.intent
+    if intent in policy.human_only_intents:
+        others = tuple(each for each in policy.human_only_intents if each != intent)
+        was = list(policy.human_only_intents)
+        yield given.policy("human_only_intents", was, list(others), policy, human_only_intents=others)
+    for rule in policy.compliance:
+        others_left = tuple(each for each in policy.compliance if each is not rule)
+        yield given.policy(f"compliance {rule.rule}", str(rule.effect), None, policy, compliance=others_left)
+    own = next((rule for rule in policy.intents if rule.intent == intent), None)
+    for phase in Phase:
+        if own is not None and own.phase is not None:
+            if phase is not own.phase:
+                rules = tuple(
+                    msgspec.structs.replace(rule, phase=phase) if rule is own else rule for rule in policy.intents
+                )
+                yield given.policy(f"phase {intent}", str(own.phase), str(phase), policy, intents=rules)
+        elif phase is not policy.supervision.phase:
+            changed = msgspec.structs.replace(policy.supervision, phase=phase)
+            yield given.policy("phase", str(policy.supervision.phase), str(phase), policy, supervision=changed)
 
 
 def _confidences(taken: Decision) -> Iterator[float]:
@@ -92,17 +174,17 @@ def _confidences(taken: Decision) -> Iterator[float]:
     yield from (math.nextafter(least, 0.0) for least in reversed(thresholds) if 0.0 < least <= taken.confidence)
 
 
-def _breaker_moves(contact: Contact, snapshot: Snapshot, taken: Decision, endpoint: Endpoint) -> Iterator[Move]:
+def _breaker_moves(given: _Given, taken: Decision, endpoint: Endpoint) -> Iterator[Move]:
     key = endpoint_key(taken.tenant, endpoint.endpoint)
-    breaker: Transition | None = snapshot.of(TRANSITIONS).get(key)
+    breaker: Transition | None = given.snapshot.of(TRANSITIONS).get(key)
     state = breaker.to_state if breaker else BreakerState.CLOSED
     if state is not BreakerState.CLOSED and breaker is not None:
         closed = msgspec.structs.replace(breaker, to_state=BreakerState.CLOSED)
-        yield Move(f"breaker {key}", str(state), "closed", contact, _with(snapshot, TRANSITIONS, key, closed))
+        yield given.record(f"breaker {key}", str(state), "closed", TRANSITIONS, key, closed)
     elif taken.endpoint == endpoint.endpoint:
         # Nothing but the state counts: any transition of this agent will do.
         opened = transition_to(taken.tenant, endpoint, BreakerState.OPEN)
-        yield Move(f"breaker {key}", str(state), "open", contact, _with(snapshot, TRANSITIONS, key, opened))
+        yield given.record(f"breaker {key}", str(state), "open", TRANSITIONS, key, opened)
 
 
 def transition_to(tenant: str, endpoint: Endpoint, state: BreakerState, **changes: Any) -> Transition:
@@ -114,12 +196,3 @@ def transition_to(tenant: str, endpoint: Endpoint, state: BreakerState, **change
                      "failure_rate": 0.0, "posterior_mean": 0.0, "latency_mean_ms": 0.0, "latency_baseline_ms": 0.0},
     }  # fmt: skip
     return msgspec.convert({**fields, **changes}, Transition)
-
-
-def _classified(contact: Contact, **changes: Any) -> Contact:
-    return msgspec.structs.replace(contact, classification=msgspec.structs.replace(contact.classification, **changes))
-
-
-def _with(snapshot: Snapshot, topic: Any, key: str, event: Any) -> Snapshot:
-    """Return a snapshot with one record changed, and no epoch."""
-    return snapshot.with_record(topic, key, event, snapshot.epoch(topic))

@@ -9,14 +9,19 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 
 from router.classify.result import OUT_OF_SCOPE
-from router.decide.world import Agent, Cut, Route, TenantWorld, World
+from router.decide.agents import Agent, Agents
+from router.decide.people import People
+from router.decide.rules import NOT_RULED, Ruled, instructions_of
+from router.decide.world import Cut, Route, TenantWorld, World
 from schemas.control import KillSwitch
-from schemas.fields import MICROS_PER_SECOND, Disposition, Pool, Supervision
-from schemas.interactions import DEFAULT_THRESHOLDS, Classification, Decision, Load, Offered, Reason
+from schemas.fields import MICROS_PER_SECOND, Channel, Disposition, Pool, Supervision
+from schemas.interactions import DEFAULT_THRESHOLDS, Classification, Decision, Instructions, Load, Offered, Reason
+from schemas.rules import Answer, ComplianceEffect
 from schemas.topics import kill_key
 
 FALLBACK_QUEUE = "default"
@@ -24,7 +29,12 @@ FALLBACK_QUEUE = "default"
 AHEAD_MICROS = 5 * 60 * MICROS_PER_SECOND
 BEHIND_MICROS = 7 * 24 * 60 * 60 * MICROS_PER_SECOND
 
-_SUPERVISION = {Pool.AI_CONTAINED: Supervision.AUTONOMOUS, Pool.AI_ASSISTED: Supervision.SEMI}
+_DISPOSITIONS = {
+    Answer.PEOPLE: Disposition.ROUTE,
+    Answer.CALLBACK: Disposition.CALLBACK,
+    Answer.DEFLECT: Disposition.DEFLECT,
+    Answer.HOLD: Disposition.HOLD,
+}
 
 
 class Contact(msgspec.Struct, frozen=True, gc=False):
@@ -36,7 +46,21 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
     classification: Classification
 
 
-_Choice = tuple[Pool, Agent | None, tuple[Reason, ...]]
+class Choice(NamedTuple):
+    """What becomes of a contact. Without an agent it is for people, and `answer` says what they do with it."""
+
+    agent: Agent | None
+    supervision: Supervision | None
+    reasons: tuple[Reason, ...]
+    answer: Answer = Answer.PEOPLE
+    instructions: Instructions | None = None
+
+    @property
+    def pool(self) -> Pool:
+        """Who handles the contact."""
+        if self.agent is None:
+            return Pool.HUMAN_EXCLUSIVE
+        return Pool.AI_CONTAINED if self.supervision is Supervision.AUTONOMOUS else Pool.AI_ASSISTED
 
 
 def decision_id(interaction_id: str, partition: int, offset: int) -> str:
@@ -49,32 +73,38 @@ def offered_at(offered: Offered, now: int) -> int:
     return offered.occurred_at if now - BEHIND_MICROS <= offered.occurred_at <= now + AHEAD_MICROS else now
 
 
-def eligible_probes(contact: Contact, world: World) -> tuple[Agent, ...]:
+def eligible_probes(contact: Contact, world: World, now: int) -> tuple[Agent, ...]:
     """Return the agents in HALF_OPEN that this contact could probe: their permits are load."""
-    tenant = world.tenant(contact.offered.tenant)
+    tenant = world.tenant(contact.offered.tenant, now)
     if tenant is None or tenant.killed:
         return ()
-    return tenant.route(contact.classification.intent, contact.offered).recovering
+    return tenant.route(contact.classification.intent, contact.offered).agents.recovering
 
 
 def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
     """Return the decision record of a contact.
 
     load.probe_permits: endpoint -> permits left for the contact's partition, for those in HALF_OPEN.
+    load.full: endpoints without room; load.limited: limits that the contact is above.
     """
     offered, classification = contact.offered, contact.classification
-    tenant = world.tenant(offered.tenant)
+    tenant = world.tenant(offered.tenant, now)
     if tenant is None:
         thresholds, queue = DEFAULT_THRESHOLDS, FALLBACK_QUEUE
-        pool, agent, reasons = _people("no_policy", offered.tenant)
+        choice = _people("no_policy", offered.tenant)
     else:
         route = tenant.route(classification.intent, offered)
-        cut = tenant.cut(classification.intent, offered.channel, offered.segment)
-        thresholds, queue = cut.thresholds, route.queue
-        pool, agent, reasons = _stopped(tenant.killed) if tenant.killed else _choose(contact, tenant, cut, route, load)
-    arrival = offered_at(offered, now)
+        ruled = tenant.compliance.ruled(offered, classification.intent) if tenant.compliance else NOT_RULED
+        people = route.people if ruled.queue is None else tenant.queues.named(ruled.queue)
+        cut = tenant.cut(classification.intent, offered, people.queue)
+        thresholds, queue = cut.thresholds, people.queue
+        choice = _stopped(tenant.killed) if tenant.killed else _choose(contact, tenant, cut, route, load, ruled)
+        if choice.agent is None and people.reasons:
+            choice = _in_queue(choice, people)
+    arrival, reasons = offered_at(offered, now), choice.reasons
     if arrival != offered.occurred_at:
         reasons = (Reason(code="time_corrected", detail=str(offered.occurred_at)), *reasons)
+    agent = choice.agent
     endpoint = agent.endpoint if agent else None
     return Decision(
         decision_id=decision_id(offered.interaction_id, contact.partition, contact.offset),
@@ -87,9 +117,9 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
         confidence=classification.confidence,
         runner_up_gap=classification.runner_up_gap,
         model=classification.model,
-        pool=pool,
-        supervision=_SUPERVISION.get(pool),
-        disposition=Disposition.ROUTE,
+        pool=choice.pool,
+        supervision=choice.supervision,
+        disposition=_DISPOSITIONS[choice.answer],
         queue=queue,
         endpoint=endpoint.endpoint if endpoint else None,
         endpoint_version=endpoint.version if endpoint else None,
@@ -103,6 +133,7 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
         offered_offset=contact.offset,
         offered_at=arrival,
         decided_at=now,
+        instructions=choice.instructions,
     )
 
 
@@ -119,56 +150,127 @@ def repeat(contact: Contact, world: World, first_place: tuple[int, int], now: in
         endpoint_version=None,
         provider=None,
         breaker_epoch=0,
+        instructions=None,
         reasons=(Reason(code="repeat", detail=f"decided first as {first}"),),
         first_decision_id=first,
     )
 
 
-def _people(code: str, detail: str = "") -> _Choice:
-    return Pool.HUMAN_EXCLUSIVE, None, (Reason(code=code, detail=detail),)
+def _people(code: str, detail: str = "", answer: Answer = Answer.PEOPLE) -> Choice:
+    return Choice(None, None, (Reason(code=code, detail=detail),), answer)
 
 
-def _stopped(order: KillSwitch) -> _Choice:
+def _stopped(order: KillSwitch) -> Choice:
     return _people("kill_switch", f"{kill_key(order)}: {order.reason}")
 
 
-def _choose(contact: Contact, tenant: TenantWorld, cut: Cut, route: Route, load: Load) -> _Choice:
-    intent, confidence = contact.classification.intent, contact.classification.confidence
+def _in_queue(choice: Choice, people: People) -> Choice:
+    """Return a choice for people, with why this queue; where it is closed its own answer stands, if no other does."""
+    answer = people.answer if choice.answer is Answer.PEOPLE else choice.answer
+    return choice._replace(reasons=(*choice.reasons, *people.reasons), answer=answer)
+
+
+def _choose(contact: Contact, tenant: TenantWorld, cut: Cut, route: Route, load: Load, ruled: Ruled) -> Choice:
+    """Take the steps in their order: what keeps the contact from AI, then how sure we are, then which agent."""
+    kept = _kept_from_ai(contact, tenant, route, load, ruled)
+    if kept is not None:
+        return kept._replace(reasons=(*ruled.reasons, *kept.reasons)) if ruled.reasons else kept
+    confidence = contact.classification.confidence
+    if not route.whatever and confidence < cut.thresholds.assisted:
+        below = Reason(code="confidence_below_assisted", detail=f"{confidence:.4f} < {cut.assisted_text}")
+        return Choice(None, None, (*ruled.reasons, *cut.named, below))
+    if not route.agents.every:
+        return _people("no_endpoint_for_intent", contact.classification.intent)
+    agents = route.agents
+    if load.full:
+        agents = agents.without(load.full, contact.classification.intent, contact.offered)
+    choice = _among(contact, cut, route, agents, load.probe_permits)
+    if choice.agent is not None:
+        return _overseen(choice, route, ruled)
+    return _spilled(choice, tenant, route.people.queue, contact.offered.channel)
+
+
+def _kept_from_ai(contact: Contact, tenant: TenantWorld, route: Route, load: Load, ruled: Ruled) -> Choice | None:
+    """Return what becomes of a contact that AI must not have, however sure we are; None where it may."""
+    if ruled.effect is ComplianceEffect.HOLD:
+        return Choice(None, None, (), Answer.HOLD)
+    if load.limited and (above := _above_limit(tenant, load)) is not None:
+        return above
+    if ruled.effect is ComplianceEffect.PEOPLE:
+        return Choice(None, None, ())
+    return _not_for_ai(contact, tenant, route)
+
+
+def _above_limit(tenant: TenantWorld, load: Load) -> Choice | None:
+    for limit in tenant.policy.limits:
+        if limit.limit in load.limited:
+            told = f"{limit.limit}: over {limit.contacts} in {limit.seconds:g} s by {limit.by}"
+            return _people("limit", told, limit.answer)
+    return None
+
+
+def _not_for_ai(contact: Contact, tenant: TenantWorld, route: Route) -> Choice | None:
+    intent = contact.classification.intent
     if route.human_only:
         return _people("human_only_intent", intent)
     for flag in contact.offered.flags:
-        if flag in tenant.policy.human_only_flags:
+        if flag in tenant.human_only_flags:
             return _people("human_only_flag", flag)
     if intent == OUT_OF_SCOPE:
         return _people("out_of_scope")
-    if confidence < cut.thresholds.assisted:
-        below = Reason(code="confidence_below_assisted", detail=f"{confidence:.4f} < {cut.assisted_text}")
-        return Pool.HUMAN_EXCLUSIVE, None, (*cut.named, below)
-    if not route.agents:
-        return _people("no_endpoint_for_intent", intent)
-    return _among(contact, cut, route, load.probe_permits)
+    if tenant.simple_only is not None and not route.simple:
+        return Choice(None, None, (tenant.simple_only, Reason(code="not_simple", detail=intent)))
+    return None
 
 
-def _among(contact: Contact, cut: Cut, route: Route, permits: Mapping[str, int]) -> _Choice:
+def _among(contact: Contact, cut: Cut, route: Route, agents: Agents, permits: Mapping[str, int]) -> Choice:
     """Choose among the agents of the intent by the state of their breakers.
 
     A probe comes first, or a recovering agent would wait for ever; a person watches it, as one
     watches a degraded agent.
     """
-    for agent in route.recovering:
+    for agent in agents.recovering:
         if permits.get(agent.endpoint.endpoint, 0) > 0:
             reason = Reason(code="probe", detail=agent.endpoint.endpoint)
-            return Pool.AI_ASSISTED, agent, (*route.unwell, reason)
-    among = route.well if route.well.agents else route.degraded
-    reasons = (*route.unwell, *among.reasons)
+            return Choice(agent, Supervision.SEMI, (*agents.unwell, reason))
+    among = agents.well if agents.well.agents else agents.degraded
+    reasons = (*agents.unwell, *among.reasons)
     if not among.agents:
-        return Pool.HUMAN_EXCLUSIVE, None, (*reasons, Reason(code="all_ai_unavailable"))
+        return Choice(None, None, (*reasons, Reason(code="all_ai_unavailable")))
     agent = among.agents[zlib.crc32(contact.offered.interaction_id.encode()) % len(among.agents)]
-    if not route.well.agents:
-        return Pool.AI_ASSISTED, agent, (*reasons, Reason(code="degraded_needs_watching"))
+    if not agents.well.agents:
+        return Choice(agent, Supervision.SEMI, (*reasons, Reason(code="degraded_needs_watching")))
     confidence = contact.classification.confidence
+    if route.whatever:
+        return Choice(agent, Supervision.AUTONOMOUS, (*reasons, Reason(code="intent_to_ai")))
     if confidence >= cut.thresholds.contained:
         reason = Reason(code="confidence_contained", detail=f"{confidence:.4f} >= {cut.contained_text}")
-        return Pool.AI_CONTAINED, agent, (*reasons, *cut.named, reason)
+        return Choice(agent, Supervision.AUTONOMOUS, (*reasons, *cut.named, reason))
     reason = Reason(code="confidence_assisted", detail=f"{confidence:.4f} >= {cut.assisted_text}")
-    return Pool.AI_ASSISTED, agent, (*reasons, *cut.named, reason)
+    return Choice(agent, Supervision.SEMI, (*reasons, *cut.named, reason))
+
+
+def _overseen(choice: Choice, route: Route, ruled: Ruled) -> Choice:
+    """Return a choice of an agent, watched as closely as supervision and compliance ask for, with its instructions."""
+    oversight, supervision, reasons = route.oversight, choice.supervision, choice.reasons
+    if ruled.reasons:
+        reasons = (*ruled.reasons, *reasons)
+    if ruled.effect is ComplianceEffect.WATCH or oversight.least is Supervision.FULL:
+        supervision, reasons = Supervision.FULL, (*reasons, *oversight.reasons)
+    elif oversight.least is Supervision.SEMI:
+        supervision, reasons = Supervision.SEMI, (*reasons, *oversight.reasons)
+    elif not (ruled.reasons or oversight.alone or oversight.watched):
+        return choice
+    assert supervision is not None  # noqa: S101 - an agent is always watched in some way, or alone
+    instructions = instructions_of(oversight, supervision, ruled.say)
+    return Choice(choice.agent, supervision, reasons, instructions=instructions)
+
+
+def _spilled(choice: Choice, tenant: TenantWorld, queue: str, channel: Channel) -> Choice:
+    """Return what becomes of a contact that AI would have had, where the people of its queue are short."""
+    answer = next((each.answer for each in tenant.policy.spillover.channels if each.channel is channel), None)
+    if answer is None or not tenant.short_people(queue):
+        return choice
+    said = tenant.queues.said[queue]
+    told = f"{queue} has {said.agents_available:g} of {said.agents_required:g}: {answer}"
+    return choice._replace(reasons=(*choice.reasons, Reason(code="spillover", detail=told)), answer=answer)

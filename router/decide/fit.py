@@ -1,4 +1,4 @@
-"""Which AI agents may have a contact, and how well each fits it. Pure.
+"""Which AI agents may have a contact, and how well each fits it; queues of people are held against the same. Pure.
 
 The fit is what the agent has been shown to resolve of the intent, cautiously (the lower bound of the share, so that few
 samples count for little), times its quality on the channel and in the language.
@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
-from schemas.control import Endpoint, ResidencyRule
+from schemas.control import Endpoint, HumanQueue, ResidencyRule
 from schemas.fields import Channel
 
 Z = 1.645
 """Of the lower bound: 95 % one-sided, as is usual."""
 ANY_REGION = "*"
+
+Worker = Endpoint | HumanQueue
+"""Who can be held against a contact: both say alike what they are good at."""
 
 
 def lower_bound(share: float, samples: int) -> float:
@@ -40,42 +43,42 @@ def hindrance(endpoint: Endpoint, regions: Collection[str] | None, channel: Chan
     return "not_in_language" if in_language(endpoint, language) is None else None
 
 
-def fits(endpoints: Sequence[Endpoint], intent: str, channel: Channel, language: str) -> list[float]:
-    """Return how well each of some agents fits a contact, 0 to 1.
+def fits(workers: Sequence[Worker], intent: str, channel: Channel, language: str) -> list[float]:
+    """Return how well each of some agents or queues fits a contact, 0 to 1.
 
     Where no agent states a capability for the intent, none is better than another; where some do, one that does not
     has shown nothing.
     """
-    shown = [_shown(endpoint, intent) for endpoint in endpoints]
+    shown = [_shown(worker, intent) for worker in workers]
     if all(each is None for each in shown):
-        shown = [1.0] * len(endpoints)
+        shown = [1.0] * len(workers)
     return [
-        (strength or 0.0) * (on_channel(endpoint, channel) or 0.0) * (in_language(endpoint, language) or 0.0)
-        for endpoint, strength in zip(endpoints, shown, strict=True)
+        (strength or 0.0) * (on_channel(worker, channel) or 0.0) * (in_language(worker, language) or 0.0)
+        for worker, strength in zip(workers, shown, strict=True)
     ]
 
 
-def on_channel(endpoint: Endpoint, channel: Channel) -> float | None:
-    """Return an agent's quality on a channel, None where it is not on it; 1 where it names no channel."""
-    if not endpoint.channels:
+def on_channel(worker: Worker, channel: Channel) -> float | None:
+    """Return a worker's quality on a channel, None where it is not on it; 1 where it names no channel."""
+    if not worker.channels:
         return 1.0
-    return next((each.quality for each in endpoint.channels if each.channel is channel), None)
+    return next((each.quality for each in worker.channels if each.channel is channel), None)
 
 
-def in_language(endpoint: Endpoint, language: str) -> float | None:
-    """Return an agent's quality in a language, None where it has it not; 1 where it names none.
+def in_language(worker: Worker, language: str) -> float | None:
+    """Return a worker's quality in a language, None where it has it not; 1 where it names none.
 
     `en-GB` is looked for as it is, then as `en`.
     """
-    if not endpoint.languages:
+    if not worker.languages:
         return 1.0
-    qualities = {each.language: each.quality for each in endpoint.languages}
+    qualities = {each.language: each.quality for each in worker.languages}
     found = qualities.get(language)
     return qualities.get(language.partition("-")[0]) if found is None else found
 
 
-def _shown(endpoint: Endpoint, intent: str) -> float | None:
-    for capability in endpoint.capabilities:
+def _shown(worker: Worker, intent: str) -> float | None:
+    for capability in worker.capabilities:
         if capability.intent == intent:
             return lower_bound(capability.resolved, capability.samples)
     return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from router.decide.world import Agent
+from router.decide.agents import Agent
 
 _Place = tuple[str, str, int, int]
 """Tenant, endpoint, epoch of its breaker, partition."""

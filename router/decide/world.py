@@ -1,72 +1,52 @@
-"""What a decision may look at, per tenant: the policy and the breakers, arranged for look-up.
+"""What a decision may look at, per tenant: policy, breakers, orders and people, arranged for look-up.
 
 Built from a snapshot of the control topics, so a decision can be replayed from its epochs. A tenant is
 arranged when it is first asked for, and kept from one snapshot to the next while nothing of its own changed:
-what one tenant does costs the others nothing.
+what one tenant does costs the others nothing. Opening hours, maintenance and what WFM says have their times: what is
+arranged holds until the next of them, and is arranged anew then.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from router.decide.fit import allowed_regions, fits, hindrance
+from router.decide.agents import NOBODY, Agent, Agents, Best, agents_of, arranged, in_maintenance
+from router.decide.fit import Worker
+from router.decide.people import People, Queues, calendars_of, said_of
+from router.decide.rules import Compliance, Oversight, moved, oversight_of
 from runtime.snapshot import Snapshot
 from schemas.agents import Transition
-from schemas.control import Endpoint, KillSwitch, Policy, ThresholdRow
-from schemas.fields import BreakerState, Channel
+from schemas.control import Availability, Endpoint, KillSwitch, Policy, ThresholdRow
+from schemas.fields import BreakerState
 from schemas.interactions import Offered, Reason, Thresholds
 from schemas.policy_check import row_name
-from schemas.topics import CLOCK, COMMANDS, POLICY, TRANSITIONS, Topic, endpoint_key, kill_scope
+from schemas.rules import IntentHandling
+from schemas.topics import AVAILABILITY, CLOCK, COMMANDS, POLICY, TRANSITIONS, Topic, endpoint_key, kill_scope
 
 _MOST_ROUTES = 10_000
-FOLLOWED = (POLICY, TRANSITIONS, COMMANDS, CLOCK)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Agent:
-    """An endpoint with the latest word on its breaker."""
-
-    endpoint: Endpoint
-    state: BreakerState
-    breaker_epoch: int
-    permits: tuple[int, ...] = ()
-    permits_expire_at: int = 0
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Best:
-    """Agents that fit equally well, and the reason why these, where there were others."""
-
-    agents: tuple[Agent, ...]
-    reasons: tuple[Reason, ...] = ()
-
-
-_NOBODY = Best(())
+FOLLOWED = (POLICY, TRANSITIONS, COMMANDS, AVAILABILITY, CLOCK)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Route:
-    """Where some contacts of one intent may go: the queue, and the agents by the state of their breakers.
+    """Where some contacts of one intent may go: to which people, to which agents, and watched how.
 
-    `well` and `degraded` are the best of their state, `recovering` all. `unwell` names, for the record, the agents that
-    are killed, that may not have such contacts, or whose breakers are not closed; the first two are in no group.
+    `whatever`: to AI whatever the confidence. `simple`: stays with AI while AI is degraded.
     """
 
-    queue: str
+    people: People
     human_only: bool
-    agents: tuple[Agent, ...]
-    well: Best
-    degraded: Best
-    recovering: tuple[Agent, ...]
-    unwell: tuple[Reason, ...]
+    whatever: bool
+    simple: bool
+    agents: Agents
+    oversight: Oversight
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cut:
-    """Thresholds, and how they stand on the record: `named` is the row of the matrix that they are from, if any."""
+    """Thresholds, and how they stand on the record: `named` says which row they are from and what moved them."""
 
     thresholds: Thresholds
     contained_text: str
@@ -75,34 +55,73 @@ class Cut:
 
 
 class TenantWorld:
-    """One tenant's policy, by intent. `killed`: the order, if any, by which none of its contacts goes to AI."""
+    """One tenant's policy, by intent. `killed`: the order, if any, by which none of its contacts goes to AI.
 
-    def __init__(self, policy: Policy, breakers: Mapping[str, Transition], orders: Mapping[str, KillSwitch]) -> None:
+    `since` and `until`: the times for which it is arranged. `tightened`: why AI counts as degraded, where it does;
+    `simple_only`: the same, where only simple intents are then left to AI.
+    """
+
+    def __init__(
+        self, policy: Policy, breakers: Mapping[str, Transition], orders: Mapping[str, KillSwitch],
+        availability: Mapping[str, Availability], now: int,
+    ) -> None:  # fmt: skip
         self.policy = policy
+        self.compliance = Compliance(policy.compliance)
+        self.human_only_flags = frozenset(policy.human_only_flags)
         self._orders = _in_force(orders, policy.tenant)
         self.killed = self._orders.get(kill_scope(None)) or self._orders.get(kill_scope(policy.tenant))
+        self._killed_agents = {
+            each.endpoint: self._orders[key]
+            for each in policy.endpoints
+            if (key := kill_scope(policy.tenant, each.endpoint)) in self._orders
+        }
         self._cut = _cut(policy.thresholds)
         self._rows = {(row.intent, row.channel, row.segment): _row_cut(row) for row in policy.matrix}
         # Which of intent, channel and segment a row names, the most specific first: an intent before all else.
         self._shapes = sorted({tuple(part is not None for part in row) for row in self._rows}, reverse=True)
         self._breakers = {key: breakers.get(key) for key in _breaker_keys(policy)}
         self._agents_of: dict[str, tuple[Agent, ...]] = {}
-        for endpoint in policy.endpoints:
-            agent = _agent(endpoint, breakers.get(endpoint_key(policy.tenant, endpoint.endpoint)))
-            for intent in endpoint.intents:
+        every = agents_of(policy, breakers)
+        for agent in every:
+            for intent in agent.endpoint.intents:
                 self._agents_of[intent] = (*self._agents_of.get(intent, ()), agent)
-        self._queue_of = {intent: queue.queue for queue in policy.queues for intent in queue.intents}
+        self.tightened = self._degraded(every)
+        self.simple_only = self.tightened if policy.tightening and policy.tightening.simple_only else None
+        self._rules = {rule.intent: rule for rule in policy.intents}
+        self._known = {*self._agents_of, *self._rules, *policy.human_only_intents}
+        self._known.update(intent for queue in policy.queues for intent in queue.intents)
         self._human_only = frozenset(policy.human_only_intents)
+        self._plain_agents = not policy.residency and all(map(_is_plain, policy.endpoints))
+        workers: tuple[Worker, ...] = (*policy.endpoints, *policy.queues)
+        self._by_channel = any(each.channels for each in workers)
+        self._by_language = any(each.languages for each in workers)
+        self._calendars = calendars_of(policy)
+        self._said = said_of(policy, availability)
+        self._moving = bool(policy.relief or policy.tightening)
+        self._arrange(now)
+
+    def _arrange(self, now: int) -> None:
+        """Arrange what depends on the time."""
+        self._away, edges = in_maintenance(self.policy, now)
+        self.queues = Queues(self.policy, self._calendars, self._said, now)
+        self.until = min((self.queues.until, *edges))
+        timed = self._calendars or self._said or any(endpoint.maintenance for endpoint in self.policy.endpoints)
+        self.since = now if timed else 0
         # All agents well and none better than another: so it is mostly, and arranged at once.
         self._all_alike = (
-            not self._orders
-            and not policy.residency
-            and all(map(_is_plain, policy.endpoints))
+            self._plain_agents
+            and not self._orders
+            and not self._away
             and all(breaker is None or breaker.to_state is BreakerState.CLOSED for breaker in self._breakers.values())
         )
-        self._by_channel = any(endpoint.channels for endpoint in policy.endpoints)
-        self._by_language = any(endpoint.languages for endpoint in policy.endpoints)
         self._routes: dict[tuple[str, str | None, str | None, str | None], Route] = {}
+        self._moved: dict[tuple[int, str], Cut] = {}
+
+    def at(self, now: int) -> TenantWorld:
+        """Return this tenant at a time: opening hours, maintenance and what WFM says are those of then."""
+        if not self.since <= now < self.until:
+            self._arrange(now)
+        return self
 
     def route(self, intent: str, offered: Offered) -> Route:
         """Return where contacts of an intent, a channel, a language and a customer's region may go."""
@@ -114,64 +133,85 @@ class TenantWorld:
         )
         route = self._routes.get(about)
         if route is None:
-            route = self._arranged(intent, offered)
+            route = self._route(intent, offered)
             # Intents and languages that came with the offers may be anything: only so many are worth keeping.
-            known = intent in self._agents_of or intent in self._queue_of or intent in self._human_only
-            if known and len(self._routes) < _MOST_ROUTES:
+            if intent in self._known and len(self._routes) < _MOST_ROUTES:
                 self._routes[about] = route
         return route
 
-    def cut(self, intent: str, channel: Channel, segment: str) -> Cut:
-        """Return the thresholds of a contact: those of the most specific row of the matrix, else the policy's."""
+    def cut(self, intent: str, offered: Offered, queue: str) -> Cut:
+        """Return the thresholds of a contact whose people are of a queue.
+
+        Those of the most specific row of the matrix, else the policy's, moved by what people and agents there are.
+        """
+        found = self._cut
         for by_intent, by_channel, by_segment in self._shapes:
             row = self._rows.get(
-                (intent if by_intent else None, channel if by_channel else None, segment if by_segment else None)
+                (
+                    intent if by_intent else None,
+                    offered.channel if by_channel else None,
+                    offered.segment if by_segment else None,
+                )
             )
             if row is not None:
-                return row
-        return self._cut
+                found = row
+                break
+        return self._moved_cut(found, queue) if self._moving else found
 
-    def stands(self, policy: Policy, breakers: Mapping[str, Transition], orders: Mapping[str, KillSwitch]) -> bool:
-        """Return whether this is still what the policy, the breakers and the orders say."""
+    def stands(
+        self, policy: Policy, breakers: Mapping[str, Transition], orders: Mapping[str, KillSwitch],
+        availability: Mapping[str, Availability],
+    ) -> bool:  # fmt: skip
+        """Return whether this is still what the control topics say."""
         return (
             policy is self.policy
             and all(breakers.get(key) is was for key, was in self._breakers.items())
             and _in_force(orders, policy.tenant) == self._orders
+            and said_of(policy, availability) == self._said
         )
 
-    def _arranged(self, intent: str, offered: Offered) -> Route:
-        every = self._agents_of.get(intent, ())
-        queue, human_only = self._queue_of.get(intent, self.policy.default_queue), intent in self._human_only
-        if self._all_alike:
-            return Route(queue, human_only, every, well=Best(every), degraded=_NOBODY, recovering=(), unwell=())
-        killed = {agent.endpoint.endpoint: order for agent in every if (order := self._order(agent)) is not None}
-        reasons = [Reason(code="killed", detail=f"{name}: {order.reason}") for name, order in killed.items()]
-        agents, hindered = [], defaultdict[str, list[str]](list)
-        regions = allowed_regions(self.policy.residency, offered.region)
-        for agent in every:
-            why = hindrance(agent.endpoint, regions, offered.channel, offered.language)
-            if why is not None:
-                hindered[why].append(agent.endpoint.endpoint)
-            elif agent.endpoint.endpoint not in killed:
-                agents.append(agent)
-        reasons += [Reason(code=why, detail=", ".join(names)) for why, names in hindered.items()]
-        reasons += [
-            Reason(code=f"breaker_{agent.state}", detail=agent.endpoint.endpoint)
-            for agent in agents
-            if agent.state is not BreakerState.CLOSED
-        ]
+    def short_people(self, queue: str) -> bool:
+        """Return whether the people of a queue are so short that contacts spill over."""
+        return self.queues.shortage.get(queue, 0.0) > self.policy.spillover.shortage_from
+
+    def _route(self, intent: str, offered: Offered) -> Route:
+        rule = self._rules.get(intent)
+        handling = rule.handling if rule is not None else IntentHandling.BY_CONFIDENCE
         return Route(
-            queue,
-            human_only,
-            agents=every,
-            well=_best(_in_state(agents, BreakerState.CLOSED), intent, offered),
-            degraded=_best(_in_state(agents, BreakerState.DEGRADED), intent, offered),
-            recovering=_in_state(agents, BreakerState.HALF_OPEN),
-            unwell=tuple(reasons),
+            self.queues.people(intent, rule, offered),
+            human_only=intent in self._human_only or handling is IntentHandling.PEOPLE,
+            whatever=handling is IntentHandling.AI,
+            simple=rule is not None and rule.simple,
+            agents=self._agents(intent, offered),
+            oversight=oversight_of(self.policy, rule),
         )
 
-    def _order(self, agent: Agent) -> KillSwitch | None:
-        return self._orders.get(kill_scope(self.policy.tenant, agent.endpoint.endpoint)) if self._orders else None
+    def _agents(self, intent: str, offered: Offered) -> Agents:
+        every = self._agents_of.get(intent, ())
+        if self._all_alike:
+            return Agents(every, every, well=Best(every), degraded=NOBODY, recovering=(), unwell=())
+        return arranged(every, self.policy, self._killed_agents, self._away, intent, offered)
+
+    def _moved_cut(self, cut: Cut, queue: str) -> Cut:
+        known = self._moved.get((id(cut), queue))  # it lives as long as this: rows and the policy's own
+        if known is None:
+            thresholds, reasons = moved(cut.thresholds, self.policy, self.queues, queue, self.tightened)
+            known = self._moved[id(cut), queue] = _cut(thresholds, *cut.named, *reasons) if reasons else cut
+        return known
+
+    def _degraded(self, every: list[Agent]) -> Reason | None:
+        """Return why AI counts as degraded; None where it does not, or the policy does not ask."""
+        tightening = self.policy.tightening
+        if tightening is None or not every:
+            return None
+        unwell = [
+            agent.endpoint.endpoint
+            for agent in every
+            if agent.state is not BreakerState.CLOSED or agent.endpoint.endpoint in self._killed_agents
+        ]
+        if not unwell or len(unwell) < tightening.agents_unwell * len(every):
+            return None
+        return Reason(code="ai_degraded", detail=f"{', '.join(unwell)}: {len(unwell)} of {len(every)} agents")
 
 
 class World:
@@ -185,23 +225,24 @@ class World:
         self._policies: Mapping[str, Policy] = snapshot.of(POLICY)
         self._breakers: Mapping[str, Transition] = snapshot.of(TRANSITIONS)
         self._orders: Mapping[str, KillSwitch] = snapshot.of(COMMANDS)
+        self._availability: Mapping[str, Availability] = snapshot.of(AVAILABILITY)
         self.any_recovering = any(breaker.to_state is BreakerState.HALF_OPEN for breaker in self._breakers.values())
         self._earlier = earlier
         self._tenants: dict[str, TenantWorld] = {}
 
-    def tenant(self, name: str) -> TenantWorld | None:
-        """Return a tenant's world; None where it has no policy."""
+    def tenant(self, name: str, now: int) -> TenantWorld | None:
+        """Return a tenant's world at a time; None where it has no policy."""
         known = self._tenants.get(name)
         if known is not None:
-            return known
+            return known if known.since <= now < known.until else known.at(now)
         policy = self._policies.get(name)
         if policy is None:
             return None
         earlier = self._earlier.get(name)
-        if earlier is None or not earlier.stands(policy, self._breakers, self._orders):
-            earlier = TenantWorld(policy, self._breakers, self._orders)
-        self._tenants[name] = earlier
-        return earlier
+        said = (policy, self._breakers, self._orders, self._availability)
+        tenant = earlier.at(now) if earlier is not None and earlier.stands(*said) else TenantWorld(*said, now)
+        self._tenants[name] = tenant
+        return tenant
 
     def at_epoch(self, topic: Topic, epoch: int) -> World:
         """Return this world with the epoch of one more topic; the tenants that either arranges are both's."""
@@ -239,27 +280,3 @@ def _is_plain(endpoint: Endpoint) -> bool:
 def _in_force(orders: Mapping[str, KillSwitch], tenant: str) -> dict[str, KillSwitch]:
     """Return the orders that kill agents of a tenant, by what they are about."""
     return {key: order for key, order in orders.items() if order.killed and order.tenant in (None, tenant)}
-
-
-def _best(agents: Sequence[Agent], intent: str, offered: Offered) -> Best:
-    """Return those of some agents that fit a contact best and, of these, cost least."""
-    found = fits([agent.endpoint for agent in agents], intent, offered.channel, offered.language)
-    ranks = [(fit, -agent.endpoint.cost) for agent, fit in zip(agents, found, strict=True)]
-    highest = max(ranks, default=None)
-    best = tuple(agent for agent, rank in zip(agents, ranks, strict=True) if rank == highest)
-    if highest is None or len(best) == len(agents):
-        return Best(best)
-    fit, cost = highest
-    names = ", ".join(agent.endpoint.endpoint for agent in best)
-    told = Reason(code="best_fit", detail=f"{names}: fit {fit:.3f}, cost {-cost:g}, best of {len(agents)}")
-    return Best(best, (told,))
-
-
-def _in_state(agents: Sequence[Agent], state: BreakerState) -> tuple[Agent, ...]:
-    return tuple(agent for agent in agents if agent.state is state)
-
-
-def _agent(endpoint: Endpoint, breaker: Transition | None) -> Agent:
-    if breaker is None:
-        return Agent(endpoint, BreakerState.CLOSED, 0)
-    return Agent(endpoint, breaker.to_state, breaker.epoch, breaker.probe_permits, breaker.probes_expire_at or 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import io
 import json
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ import pydantic_core
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from router.policy.model import NAMED, NAMED_OF_AGENT, NOT_WRITTEN, ROW, Named, document_model, fields_of
+from router.policy.model import NAMED, NOT_WRITTEN, ROW, document_model, fields_of
 from runtime.errors import SettingsError
 from schemas.control import Policy
 from schemas.fields import Channel
@@ -180,9 +181,7 @@ def document_of(policy: Policy, *, full: bool = False) -> Document:
     fields = msgspec.to_builtins(policy)
     for name in NOT_WRITTEN:
         del fields[name]
-    for endpoint in fields["endpoints"]:
-        _to_mappings(endpoint, NAMED_OF_AGENT)
-    _to_mappings(fields, NAMED)
+    _to_mappings(fields, Policy)
     rows = {}
     for row, each in zip(policy.matrix, fields["matrix"], strict=True):
         rows[row_name(row)] = {name: each[name] for name in ("contained", "assisted")}
@@ -209,20 +208,37 @@ def differences(before: Document, after: Document) -> list[str]:
     return list(difflib.unified_diff(old, new, lineterm="", n=2))[2:]
 
 
-def _to_mappings(fields: Document, named: Sequence[Named]) -> None:
-    for each in named:
-        value = each.value
-        items = fields[each.field]
+def _to_mappings(fields: Document, kind: type[msgspec.Struct]) -> None:
+    """Make mappings of the lists of named things in the fields of a wire type, and in what these hold."""
+    for name, inner in _nested(kind):
+        _to_mappings(fields[name], inner)
+    for each in NAMED.get(kind, ()):
+        value, items = each.value, fields[each.field]
+        if value is None:
+            for item in items:
+                _to_mappings(item, each.item)
         fields[each.field] = {item.pop(each.key): item if value is None else item[value] for item in items}
 
 
-def _to_lists(fields: Document, named: Sequence[Named]) -> None:
-    for each in named:
-        value = each.value
-        items = fields.get(each.field, {}).items()
-        fields[each.field] = [
-            {each.key: key, **item} if value is None else {each.key: key, value: item} for key, item in items
+def _to_lists(fields: Document, kind: type[msgspec.Struct]) -> Document:
+    """Return the fields of a wire type, with lists again for the mappings of a document."""
+    made = dict(fields)
+    for name, inner in _nested(kind):
+        if name in made:
+            made[name] = _to_lists(made[name], inner)
+    for each in NAMED.get(kind, ()):
+        value, items = each.value, fields.get(each.field, {}).items()
+        made[each.field] = [
+            {each.key: key, **_to_lists(item, each.item)} if value is None else {each.key: key, value: item}
+            for key, item in items
         ]
+    return made
+
+
+def _nested(kind: type[msgspec.Struct]) -> list[tuple[str, type[msgspec.Struct]]]:
+    """Return the fields of a wire type that are wire types with named things of their own."""
+    hints = typing.get_type_hints(kind)
+    return [(name, hint) for name, hint in hints.items() if isinstance(hint, type) and hint in NAMED]
 
 
 def _row_mistake(name: str) -> str | None:
@@ -236,10 +252,7 @@ def _row_mistake(name: str) -> str | None:
 
 
 def _wire_fields(document: Document) -> Document:
-    fields = dict(document)
-    _to_lists(fields, NAMED)
-    for endpoint in fields["endpoints"]:
-        _to_lists(endpoint, NAMED_OF_AGENT)
+    fields = _to_lists(document, Policy)
     matrix = []
     for key, each in document.get("matrix", {}).items():
         parts = [None if part == ANY else part for part in key.rsplit("/", 2)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -23,6 +23,16 @@ from schemas.control import (
     Policy,
     ResidencyRule,
     ThresholdRow,
+)
+from schemas.rules import (
+    ChannelAnswer,
+    ComplianceRule,
+    IntentRule,
+    Limit,
+    Opening,
+    PhaseRule,
+    Spillover,
+    SupervisionPolicy,
 )
 
 _CONFIG = pydantic.ConfigDict(extra="forbid", strict=True)
@@ -48,25 +58,32 @@ class Named(NamedTuple):
         return left[0] if len(left) == 1 else None
 
 
-NAMED = (
-    Named("endpoints", Endpoint, "endpoint"),
-    Named("queues", HumanQueue, "queue"),
-    Named("residency", ResidencyRule, "customers"),
-)
-NAMED_OF_AGENT = (
+_BY_FIT = (
     Named("capabilities", Capability, "intent"),
     Named("channels", ChannelQuality, "channel"),
     Named("languages", LanguageQuality, "language"),
 )
+NAMED: Mapping[Any, tuple[Named, ...]] = {
+    Policy: (
+        Named("endpoints", Endpoint, "endpoint"),
+        Named("queues", HumanQueue, "queue"),
+        Named("residency", ResidencyRule, "customers"),
+        Named("intents", IntentRule, "intent"),
+        Named("compliance", ComplianceRule, "rule"),
+        Named("limits", Limit, "limit"),
+    ),
+    Endpoint: _BY_FIT,
+    HumanQueue: (*_BY_FIT, Named("hours", Opening, "days")),
+    SupervisionPolicy: (Named("phases", PhaseRule, "phase"),),
+    Spillover: (Named("channels", ChannelAnswer, "channel"),),
+}
+"""By the wire type whose fields they are."""
 
 
 @functools.cache
 def document_model() -> type[pydantic.BaseModel]:
     """Return the model of a document."""
-    of_agent = {each.field: _mapping(each) for each in NAMED_OF_AGENT}
-    named = {each.field: _mapping(each, of_agent if each.item is Endpoint else None) for each in NAMED}
-    named["matrix"] = dict[str, _model(ThresholdRow, ROW)]  # type: ignore[misc]
-    return _model(Policy, NOT_WRITTEN, named)
+    return _model(Policy, NOT_WRITTEN)
 
 
 def json_schema() -> dict[str, Any]:
@@ -81,25 +98,32 @@ def fields_of(model: type[pydantic.BaseModel]) -> Sequence[str]:
     return tuple(model.model_fields)
 
 
-def _mapping(named: Named, others: dict[str, Any] | None = None) -> Any:
-    """Return the type of a mapping by name; others: types of fields of its items in place of their own."""
+def _mapping(named: Named) -> Any:
+    """Return the type of a mapping by name."""
     hints = typing.get_type_hints(named.item, include_extras=True)
-    value = _model(named.item, (named.key,), others) if named.value is None else _converted(hints[named.value])
+    value = _model(named.item, (named.key,)) if named.value is None else _converted(hints[named.value])
     return dict[_converted(hints[named.key]), value]  # type: ignore[misc]
 
 
-def _model(
-    struct: type[msgspec.Struct], left_out: Sequence[str] = (), others: dict[str, Any] | None = None
-) -> type[pydantic.BaseModel]:
-    """Return the model of a wire type, without some fields, and with other types for others."""
+def _mappings(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the fields of a wire type that are mappings in a document, with their types."""
+    made = {each.field: _mapping(each) for each in NAMED.get(struct, ())}
+    if struct is Policy:
+        made["matrix"] = dict[str, _model(ThresholdRow, ROW)]  # type: ignore[misc]
+    return made
+
+
+def _model(struct: type[msgspec.Struct], left_out: Sequence[str] = ()) -> type[pydantic.BaseModel]:
+    """Return the model of a wire type, without some fields."""
     hints = typing.get_type_hints(struct, include_extras=True)
+    mappings = _mappings(struct)
     fields: dict[str, Any] = {}
     for field in msgspec.structs.fields(struct):
         if field.name in left_out:
             continue
-        other = (others or {}).get(field.name)
-        kind = _converted(hints[field.name]) if other is None else other
-        fields[field.name] = (kind, ... if field.required else _default(field, mapping=other is not None))
+        mapping = mappings.get(field.name)
+        kind = _converted(hints[field.name]) if mapping is None else mapping
+        fields[field.name] = (kind, ... if field.required else _default(field, mapping=mapping is not None))
     summary = (struct.__doc__ or "").splitlines()[0]
     made: type[pydantic.BaseModel] = pydantic.create_model(
         struct.__name__, __config__=_CONFIG, __doc__=summary, **fields

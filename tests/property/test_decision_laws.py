@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.decide.counterfactual import counterfactuals
+from router.decide.counterfactual import counterfactuals, outcome_of
 from router.decide.decision import Contact, decide, eligible_probes, offered_at
 from router.decide.world import world_of
 from runtime.snapshot import Snapshot
 from schemas.agents import Transition
 from schemas.codec import Codec
 from schemas.control import (
+    Availability,
     Capability,
     ChannelQuality,
     Endpoint,
@@ -26,16 +27,47 @@ from schemas.control import (
     ResidencyRule,
     ThresholdRow,
 )
-from schemas.fields import BreakerState, Channel, Disposition, Event, Pool
+from schemas.fields import BreakerState, Channel, Direction, Disposition, Event, Pool, Supervision
 from schemas.interactions import Classification, Decision, Load, Thresholds
-from schemas.topics import COMMANDS, POLICY, TRANSITIONS, Topic, endpoint_key, kill_key, kill_scope
+from schemas.rules import (
+    Answer,
+    ChannelAnswer,
+    ComplianceEffect,
+    ComplianceRule,
+    Condition,
+    IntentHandling,
+    IntentRule,
+    Limit,
+    LimitBy,
+    Maintenance,
+    Opening,
+    Phase,
+    Relief,
+    Spillover,
+    SupervisionPolicy,
+    Tightening,
+    Triggers,
+)
+from schemas.topics import (
+    AVAILABILITY,
+    COMMANDS,
+    POLICY,
+    TRANSITIONS,
+    Topic,
+    endpoint_key,
+    kill_key,
+    kill_scope,
+    queue_key,
+)
 from tests.offers import NOW, SECOND, breaker, offered, policy
 
 CODEC = Codec()
-AUTONOMY = {Pool.HUMAN_EXCLUSIVE: 0, Pool.AI_ASSISTED: 1, Pool.AI_CONTAINED: 2}
+AUTONOMY = {None: 0, Supervision.FULL: 1, Supervision.SEMI: 2, Supervision.AUTONOMOUS: 3}
 ENDPOINTS, INTENTS = ("nova", "vega", "lyra"), ("balance", "card_lost", "loan")
 CHANNELS, SEGMENTS = (Channel.CHAT, Channel.VOICE), ("standard", "gold")
 REGION_SETS, FLAGS = ((), ("eu",), ("eu", "us")), ("automation_opt_out", "minor")
+EARLIER, LATER = "1999-03-01T00:00:00Z", "1999-04-01T00:00:00Z"
+LIMITS = (Limit(limit="bursts", by=LimitBy.SOURCE, contacts=5, seconds=60.0, answer=Answer.DEFLECT),)
 OUT = (BreakerState.OPEN, BreakerState.FORCED_OPEN)
 many = settings(max_examples=120, deadline=None)
 
@@ -67,6 +99,83 @@ def agents(draw: st.DrawFn) -> Endpoint:
         ),
         region=draw(st.sampled_from(["", "eu", "us"])),
         cost=draw(st.sampled_from([0.0, 0.1, 0.2])),
+        maintenance=draw(st.sampled_from([(), (), (Maintenance(starts=EARLIER, ends=LATER),)])),
+    )
+
+
+@st.composite
+def intent_rules(draw: st.DrawFn) -> tuple[IntentRule, ...]:
+    return tuple(
+        IntentRule(
+            intent=intent,
+            handling=draw(st.sampled_from(IntentHandling)),
+            queue=draw(st.sampled_from([None, "retail", "night"])),
+            simple=draw(st.booleans()),
+            phase=draw(st.none() | st.sampled_from(Phase)),
+            approve=draw(st.sampled_from([None, Triggers(amount_over=100.0)])),
+        )
+        for intent in sorted(draw(st.sets(st.sampled_from(INTENTS), max_size=2)))
+    )
+
+
+conditions = st.builds(
+    Condition,
+    intents=st.sampled_from([(), INTENTS[:1]]),
+    channels=st.sampled_from([(), (Channel.VOICE,)]),
+    regions=st.sampled_from([(), ("eu",)]),
+    languages=st.sampled_from([(), ("en",)]),
+    flags=st.sampled_from([(), FLAGS]),
+    without_flags=st.sampled_from([(), FLAGS[:1]]),
+    direction=st.none() | st.sampled_from(Direction),
+    age_under=st.sampled_from([None, 18]),
+)
+
+
+@st.composite
+def compliance(draw: st.DrawFn) -> tuple[ComplianceRule, ...]:
+    return tuple(
+        ComplianceRule(
+            rule=f"rule-{at}",
+            when=draw(conditions),
+            effect=effect,
+            queue=draw(st.sampled_from([None, "night"])) if effect is ComplianceEffect.PEOPLE else None,
+            text="You speak with a machine.",
+        )
+        for at, effect in enumerate(draw(st.lists(st.sampled_from(ComplianceEffect), max_size=2)))
+    )
+
+
+@st.composite
+def queues(draw: st.DrawFn, name: str) -> HumanQueue:
+    return HumanQueue(
+        queue=name,
+        intents=tuple(draw(st.sets(st.sampled_from(INTENTS)))),
+        languages=draw(st.sampled_from([(), (LanguageQuality(language="fr", quality=0.5),)])),
+        hours=draw(st.sampled_from([(), (Opening(days="mon-sun", hours="closed"),)])),
+        when_closed=draw(st.sampled_from(Answer)),
+    )
+
+
+reliefs = st.builds(
+    Relief, contained_by=st.floats(0, 1), assisted_by=st.floats(0, 1), contained_least=st.floats(0, 1),
+    assisted_least=st.floats(0, 1),
+)  # fmt: skip
+tightenings = st.builds(
+    Tightening, agents_unwell=st.floats(0.1, 1), contained_by=st.floats(0, 1), assisted_by=st.floats(0, 1),
+    simple_only=st.booleans(),
+)  # fmt: skip
+
+
+@st.composite
+def people(draw: st.DrawFn) -> Availability:
+    return Availability(
+        tenant=draw(st.sampled_from(["acme", "other"])),
+        queue=draw(st.sampled_from(["retail", "night"])),
+        agents_required=draw(st.floats(0, 50)),
+        agents_available=draw(st.floats(0, 50)),
+        starts_at=draw(st.sampled_from([0, NOW, NOW + SECOND])),
+        expires_at=draw(st.sampled_from([NOW, NOW + SECOND, 2 * NOW])),
+        occurred_at=NOW,
     )
 
 
@@ -104,8 +213,18 @@ def policies(draw: st.DrawFn) -> Policy:
             ).items()
         ),
         human_only_flags=tuple(draw(st.sets(st.sampled_from(FLAGS)))),
-        queues=(HumanQueue(queue="retail", intents=tuple(draw(st.sets(st.sampled_from(INTENTS))))),),
+        queues=(draw(queues("retail")), draw(queues("night"))),
+        default_queue="retail",
         human_only_intents=tuple(draw(st.sets(st.sampled_from(INTENTS), max_size=1))),
+        intents=draw(intent_rules()),
+        supervision=draw(
+            st.builds(SupervisionPolicy, phase=st.sampled_from([Phase.MATURITY, Phase.MATURITY, Phase.SCALING]))
+        ),
+        compliance=draw(compliance()),
+        limits=LIMITS,
+        relief=draw(st.none() | reliefs),
+        tightening=draw(st.none() | tightenings),
+        spillover=Spillover(channels=(ChannelAnswer(channel=Channel.VOICE, answer=Answer.CALLBACK),)),
     )
 
 
@@ -120,7 +239,9 @@ def transitions(draw: st.DrawFn) -> Transition:
     )
 
 
-def as_control(event: Policy | Transition | KillSwitch) -> ControlRecord:
+def as_control(event: Policy | Transition | KillSwitch | Availability) -> ControlRecord:
+    if isinstance(event, Availability):
+        return AVAILABILITY, queue_key(event.tenant, event.queue), event
     if isinstance(event, Policy):
         return POLICY, event.tenant, event
     if isinstance(event, KillSwitch):
@@ -128,11 +249,13 @@ def as_control(event: Policy | Transition | KillSwitch) -> ControlRecord:
     return TRANSITIONS, endpoint_key(event.tenant, event.endpoint), event
 
 
-histories = st.lists(st.one_of(policies(), transitions(), orders()).map(as_control), max_size=8)
+histories = st.lists(st.one_of(policies(), transitions(), orders(), people()).map(as_control), max_size=8)
 loads = st.builds(
     Load,
     store_down=st.booleans(),
     probe_permits=st.dictionaries(st.sampled_from(ENDPOINTS), st.integers(-1, 2)),
+    full=st.sets(st.sampled_from(ENDPOINTS), max_size=2).map(tuple),
+    limited=st.sampled_from([(), (), ("bursts",)]),
 )
 
 
@@ -153,6 +276,8 @@ def contacts(draw: st.DrawFn) -> Contact:
         language=draw(st.sampled_from(["en", "en-GB", "fr", "de"])),
         region=draw(st.sampled_from([None, "eu", "us", "ch"])),
         flags=tuple(draw(st.sets(st.sampled_from(FLAGS), max_size=1))),
+        direction=draw(st.sampled_from(Direction)),
+        age_years=draw(st.sampled_from([None, 17, 18])),
         occurred_at=draw(st.one_of(st.just(NOW), st.integers(0, 2 * NOW))),
     )
     return Contact(offer, draw(st.integers(0, 23)), draw(st.integers(0, 10**9)), found)
@@ -160,7 +285,7 @@ def contacts(draw: st.DrawFn) -> Contact:
 
 def replayed(records: list[ControlRecord], epochs: dict[str, int] | None = None) -> Snapshot:
     """The snapshot of control topics up to the epochs, or to their ends."""
-    snapshot, offsets = Snapshot(), {topic.name: -1 for topic in (POLICY, TRANSITIONS, COMMANDS)}
+    snapshot, offsets = Snapshot(), {topic.name: -1 for topic in (POLICY, TRANSITIONS, COMMANDS, AVAILABILITY)}
     for topic, key, event in records:
         offsets[topic.name] += 1
         if epochs is None or offsets[topic.name] <= epochs[topic.name]:
@@ -178,7 +303,7 @@ def test_more_confidence_never_means_less_autonomy(
         decide(msgspec.structs.replace(contact, classification=_confident(contact, value)), world, load, NOW)
         for value in sorted((one, other))
     )
-    assert AUTONOMY[lower.pool] <= AUTONOMY[higher.pool]  # type: ignore[index]
+    assert AUTONOMY[lower.supervision] <= AUTONOMY[higher.supervision]
 
 
 def _confident(contact: Contact, confidence: float) -> Classification:
@@ -200,7 +325,7 @@ def test_an_endpoint_whose_breaker_opens_gets_nothing_and_the_others_lose_nothin
     opened = [*records, as_control(breaker(endpoint, state, 10))]
     after = decide(contact, world_of(replayed(opened)), load, NOW)
     assert after.endpoint != endpoint
-    assert AUTONOMY[after.pool] <= AUTONOMY[before.pool] or before.endpoint == endpoint  # type: ignore[index]
+    assert AUTONOMY[after.supervision] <= AUTONOMY[before.supervision] or before.endpoint == endpoint
     if before.endpoint is None:
         assert after.endpoint is None, "an outage gives no work to AI that it had not"
 
@@ -228,7 +353,9 @@ def test_no_contact_is_dropped_and_every_record_can_be_explained(
 ) -> None:
     decision = decide(contact, world_of(replayed(records)), load, NOW)
     assert CODEC.decode(CODEC.encode(decision)) == decision
-    assert decision.disposition is Disposition.ROUTE
+    assert decision.disposition is not Disposition.REPEAT
+    assert decision.disposition is Disposition.ROUTE or decision.endpoint is None
+    assert decision.instructions is None or decision.endpoint is not None
     assert decision.queue
     assert decision.reasons
     assert (decision.endpoint is None) == (decision.pool is Pool.HUMAN_EXCLUSIVE) == (decision.supervision is None)
@@ -258,9 +385,24 @@ def test_ai_gets_only_what_policy_breaker_and_confidence_all_allow(
     assert not spoken or spoken & {offer.language, offer.language.split("-")[0]}
     assert not set(offer.flags) & set(standing.human_only_flags)
     assert decision.intent not in standing.human_only_intents
+    rule = next((each for each in standing.intents if each.intent == decision.intent), IntentRule(intent="any"))
+    assert rule.handling is not IntentHandling.PEOPLE
+    assert decision.endpoint not in load.full
+    assert "bursts" not in load.limited
+    assert not agent.maintenance
     row = most_specific(standing, contact)
-    assert (decision.thresholds.contained, decision.thresholds.assisted) == (row.contained, row.assisted)
-    assert decision.confidence >= row.assisted
+    assert_moved_within_bounds(decision, row, standing)
+    assert decision.confidence >= decision.thresholds.assisted or rule.handling is IntentHandling.AI
+    applied = [each for each in standing.compliance if applies(each.when, contact)]
+    assert not {ComplianceEffect.HOLD, ComplianceEffect.PEOPLE} & {each.effect for each in applied}
+    named = [reason.detail for reason in decision.reasons if reason.code == "compliance"]
+    assert named == [f"{each.rule}: {each.effect}" for each in applied]
+    said = decision.instructions.say if decision.instructions else ()
+    assert said == tuple(each.text for each in applied if each.effect is ComplianceEffect.DISCLOSE)
+    phase = rule.phase or standing.supervision.phase
+    assert AUTONOMY[decision.supervision] <= {Phase.PILOT: 1, Phase.SCALING: 2, Phase.MATURITY: 3}[phase]
+    if any(each.effect is ComplianceEffect.WATCH for each in applied):
+        assert decision.supervision is Supervision.FULL
     about = {kill_scope(None), kill_scope("acme"), kill_scope("acme", decision.endpoint)}
     assert not any(order.killed for key, order in snapshot.of(COMMANDS).items() if key in about)
     assert decision.breaker_epoch == (latest.epoch if latest else 0)
@@ -269,7 +411,41 @@ def test_ai_gets_only_what_policy_breaker_and_confidence_all_allow(
         assert load.probe_permits[decision.endpoint] > 0
     if decision.pool is Pool.AI_CONTAINED:
         assert state is BreakerState.CLOSED
-        assert decision.confidence >= row.contained
+        assert decision.confidence >= decision.thresholds.contained or rule.handling is IntentHandling.AI
+
+
+def assert_moved_within_bounds(decision: Decision, row: ThresholdRow | Thresholds, standing: Policy) -> None:
+    """Thresholds rise by the tightening, else fall by no more than the relief and not below its bounds."""
+    found, rise = decision.thresholds, standing.tightening
+    assert found.assisted <= found.contained
+    if any(reason.code == "ai_degraded" for reason in decision.reasons):
+        assert rise is not None
+        assert found.contained == pytest.approx(min(1.0, row.contained + rise.contained_by), abs=1e-5)
+        return
+    relief = standing.relief or Relief()
+    for name in ("contained", "assisted"):
+        before, after = getattr(row, name), getattr(found, name)
+        assert after <= before + 1e-5
+        if name == "contained":
+            most, least = getattr(relief, f"{name}_by"), getattr(relief, f"{name}_least")
+            assert after >= max(before - most, min(before, least)) - 1e-5
+
+
+def applies(when: Condition, contact: Contact) -> bool:
+    """Whether a condition holds, found in another way than the router's."""
+    offer = contact.offered
+    return all(
+        [
+            contact.classification.intent in (when.intents or (contact.classification.intent,)),
+            offer.channel in (when.channels or (offer.channel,)),
+            offer.region in (when.regions or (offer.region,)),
+            not when.languages or offer.language.split("-")[0] in when.languages,
+            not when.flags or bool(set(when.flags) & set(offer.flags)),
+            not set(when.without_flags) & set(offer.flags),
+            when.direction in (None, offer.direction),
+            when.age_under is None or (offer.age_years is not None and offer.age_years < when.age_under),
+        ]
+    )
 
 
 def most_specific(policy: Policy, contact: Contact) -> ThresholdRow | Thresholds:
@@ -293,10 +469,11 @@ def test_each_counterfactual_changes_the_decision_as_it_says(
     taken = decide(contact, world_of(snapshot), load, NOW)
     found = counterfactuals(contact, snapshot, load, NOW)
     for move, outcome in found:
-        again = decide(move.contact, world_of(move.snapshot), load, NOW)
-        assert (again.pool, again.endpoint, again.queue) == outcome
-        assert outcome != (taken.pool, taken.endpoint, taken.queue)
-        assert (move.contact == contact) != (move.snapshot is snapshot), f"{move.name} moves one input"
+        again = decide(move.contact, world_of(move.snapshot), move.load, NOW)
+        assert outcome_of(again) == outcome
+        assert outcome != outcome_of(taken)
+        same = [move.contact == contact, move.snapshot is snapshot, move.load is load]
+        assert same.count(False) == 1, f"{move.name} moves one input"
     confident = decide(
         msgspec.structs.replace(contact, classification=_confident(contact, 1.0)), world_of(snapshot), load, NOW
     )
@@ -326,7 +503,7 @@ def _of_another(event: Event) -> Any:
 def test_probes_are_asked_for_only_of_agents_in_half_open(records: list[ControlRecord], contact: Contact) -> None:
     snapshot = replayed(records)
     breakers = snapshot.of(TRANSITIONS)
-    for agent in eligible_probes(contact, world_of(snapshot)):
+    for agent in eligible_probes(contact, world_of(snapshot), NOW):
         latest = breakers[endpoint_key(contact.offered.tenant, agent.endpoint.endpoint)]
         assert latest.to_state is BreakerState.HALF_OPEN
         assert (agent.permits, agent.permits_expire_at) == (latest.probe_permits, latest.probes_expire_at)

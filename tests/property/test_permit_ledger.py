@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.decide.agents import Agent
 from router.decide.permits import PermitLedger
-from router.decide.world import Agent
 from schemas.control import Endpoint
 from schemas.fields import BreakerState
 from tests.offers import NOW, SECOND

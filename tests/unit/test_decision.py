@@ -20,7 +20,7 @@ from schemas.codec import Codec
 from schemas.control import KillSwitch, ThresholdRow
 from schemas.fields import BreakerState, Channel, Disposition, Pool, Supervision
 from schemas.interactions import DEFAULT_THRESHOLDS, Decision, Load, Thresholds
-from schemas.topics import CLOCK, COMMANDS, POLICY, TRANSITIONS, kill_key
+from schemas.topics import AVAILABILITY, CLOCK, COMMANDS, POLICY, TRANSITIONS, kill_key
 from tests.offers import NOW, SECOND, breaker, contact, offered, policy, recovering, snapshot, world
 
 CLOSED, DEGRADED, OPEN, FORCED = (
@@ -239,9 +239,9 @@ def test_no_probe_is_sent_with_a_contact_that_ai_may_not_have(target: str) -> No
 
 def test_agents_of_the_intent_in_half_open_are_the_eligible_probes() -> None:
     both = world(recovering("nova"), breaker("vega", OPEN), recovering("lyra"))
-    assert [agent.endpoint.endpoint for agent in eligible_probes(contact("balance"), both)] == ["nova"]
-    assert eligible_probes(contact("mortgage"), both) == ()
-    assert eligible_probes(contact(tenant="unheard"), both) == ()
+    assert [agent.endpoint.endpoint for agent in eligible_probes(contact("balance"), both, NOW)] == ["nova"]
+    assert eligible_probes(contact("mortgage"), both, NOW) == ()
+    assert eligible_probes(contact(tenant="unheard"), both, NOW) == ()
 
 
 def test_the_endpoints_of_an_intent_share_its_contacts() -> None:
@@ -280,7 +280,7 @@ def test_a_decision_records_what_it_depended_on() -> None:
     load = Load(store_down=True, probe_permits={"lyra": 2})
     deciding = contact(partition=3, offset=77, language="de", segment="gold")
     decision = decide(deciding, world(breaker("nova", OPEN), breaker("vega", CLOSED)), load, NOW)
-    assert decision.epochs == {POLICY.name: 0, TRANSITIONS.name: 1, COMMANDS.name: -1, CLOCK.name: -1}
+    assert decision.epochs == {POLICY.name: 0, TRANSITIONS.name: 1, COMMANDS.name: -1, AVAILABILITY.name: -1, CLOCK.name: -1}
     assert decision.load == load
     assert (decision.offered_partition, decision.offered_offset) == (3, 77)
     assert (decision.language, decision.segment) == ("de", "gold")
@@ -293,7 +293,7 @@ def test_a_decision_records_what_it_depended_on() -> None:
 def test_a_world_of_nothing_decides_for_people() -> None:
     decision = decide(contact(), world_of(Snapshot()), Load(), NOW)
     assert_for_people(decision)
-    assert decision.epochs == {POLICY.name: -1, TRANSITIONS.name: -1, COMMANDS.name: -1, CLOCK.name: -1}
+    assert decision.epochs == {POLICY.name: -1, TRANSITIONS.name: -1, COMMANDS.name: -1, AVAILABILITY.name: -1, CLOCK.name: -1}
 
 
 def test_a_breaker_of_another_tenant_s_endpoint_of_the_same_name_changes_nothing() -> None:
@@ -365,7 +365,7 @@ def test_a_killed_agent_is_not_probed() -> None:
     made = snapshot(recovering("vega"))
     order = kill(tenant="acme", endpoint="vega")
     given = world_of(made.with_record(COMMANDS, kill_key(order), order, 0))
-    assert eligible_probes(contact("card_lost"), given) == ()
+    assert eligible_probes(contact("card_lost"), given, NOW) == ()
     decision = decide(contact("card_lost"), given, Load(probe_permits={"vega": 3}), NOW)
     assert_for_people(decision)
 

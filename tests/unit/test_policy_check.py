@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from schemas.control import HumanQueue, ThresholdRow
+from schemas.control import Endpoint, HumanQueue, ThresholdRow
 from schemas.interactions import Thresholds
 from schemas.policy_check import PolicyError, check_policy, problems, row_name
+from schemas.rules import ComplianceEffect, ComplianceRule, IntentHandling, IntentRule, Maintenance, Opening, Relief
 from schemas.topics import POLICY
 from simulator.policies import demo_policy
 from tests.offers import policy
@@ -29,7 +30,35 @@ def test_the_topic_checks_its_policies() -> None:
         ({"matrix": (ThresholdRow(contained=0.5, assisted=0.7),)}, "matrix.*/*/*.assisted: 0.7 is more"),
         ({"matrix": (ThresholdRow(intent="a", contained=0.9, assisted=0.7),) * 2}, "matrix.a/*/*: is there 2 times"),
         ({"endpoints": policy().endpoints[:1] * 2}, "endpoints.nova: is there 2 times"),
-        ({"queues": (*policy().queues, HumanQueue(queue="twin", intents=("loan",)))}, "'loan' is an intent of"),
+        (
+            {"queues": (*policy().queues, HumanQueue(queue="night", intents=(), time_zone="Mars/Base"))},
+            "queues.night.time_zone: 'Mars/Base' cannot be read; name one such as Europe/Berlin",
+        ),
+        (
+            {"queues": (*policy().queues, HumanQueue(queue="n", intents=(), hours=(Opening(days="mo", hours="8-9"),)))},
+            "queues.n.hours.mo: 'mo' cannot be read; name days such as mon-fri, or a date such as 2026-12-25 | "
+            "queues.n.hours.mo: '8-9' cannot be read; write them as 08:00-18:00, or closed",
+        ),
+        (
+            {"endpoints": (*policy().endpoints, Endpoint(
+                endpoint="x", provider="p", version="1", intents=(),
+                maintenance=(Maintenance(starts="2026-12-01T04:00:00Z", ends="2026-12-01T02:00:00Z"),)))},
+            "endpoints.x.maintenance.0.ends: is not after it starts",
+        ),
+        ({"intents": (IntentRule(intent="loan", queue="no"),)}, "intents.loan.queue: there is no queue 'no'"),
+        (
+            {"intents": (IntentRule(intent="complaint", handling=IntentHandling.AI),)},
+            "intents.complaint.handling: is ai, and human_only_intents has it",
+        ),
+        (
+            {"compliance": (ComplianceRule(rule="say", effect=ComplianceEffect.DISCLOSE),)},
+            "compliance.say.text: is missing; write what AI is to say",
+        ),
+        (
+            {"compliance": (ComplianceRule(rule="w", effect=ComplianceEffect.WATCH, queue="retail"),)},
+            "compliance.w.queue: has no meaning for effect watch",
+        ),
+        ({"relief": Relief(shortage_from=0.4)}, "relief.shortage_from: 0.4 is not below shortage_full, 0.3"),
     ],
 )  # fmt: skip
 def test_a_policy_that_makes_no_sense_is_refused_with_path_and_remedy(changes: dict[str, object], says: str) -> None:

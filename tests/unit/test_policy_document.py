@@ -113,9 +113,15 @@ def test_every_mistake_is_told_with_its_line_its_path_and_a_remedy(tmp_path: Pat
         ("human_only_intents: [complaint]", "breaker: {open_seconds: 500}", 11, "500 is more than open_seconds_max"),
         (
             "default_queue: care",
-            "  bills: {intents: [billing]}\ndefault_queue: care",
+            "  bills: {intents: [billing], hours: {mon-fri: 8-20}}\ndefault_queue: care",
             10,
-            "'billing' is an intent of 'care' too; leave it to one of them",
+            "queues.bills.hours.mon-fri: '8-20' cannot be read; write them as 08:00-18:00, or closed",
+        ),
+        (
+            "default_queue: care",
+            "intents: {refund: {phase: plot}}\ndefault_queue: care",
+            10,
+            "intents.refund.phase: input should be 'pilot', 'scaling' or 'maturity'",
         ),
         ("contained: 0.92", "contained: .nan", 2, "thresholds.contained"),
         ("billing]}\nqueues", "billing], channels: {fax: 1}}\nqueues", 7, "support-bot.channels.fax: input should be"),

@@ -530,8 +530,12 @@ def test_the_epochs_of_the_other_topics_stay_as_they_are(topic: Topic, files: di
     batch = [("acme", "pay", None), ("bolt", "pay", None), ("cape", "pay", None)]
     decisions = decided(topic, batch)
     assert [d.epochs for d in decisions] == [
-        {"policy": 0, "breakers.transitions": -1, "commands": -1, "clock": -1, "models": epoch} for epoch in (0, 1, -1)
-    ]
+        {
+            "policy": 0, "breakers.transitions": -1, "commands": -1, "wfm.availability": -1, "clock": -1,
+            "models": epoch,
+        }
+        for epoch in (0, 1, -1)
+    ]  # fmt: skip
 
 
 def test_where_a_model_fails_its_contacts_alone_are_decided_by_the_router_s_own(
