@@ -154,21 +154,25 @@ class _Encoder:
         """One Avro block: the count, the items, and the end, which is all that an empty array has."""
         block.rest.append(f"if type({value}) is not tuple: raise Unusual")
         self._pieces.append(f"SMALL[len({value})]")
-        if item.type is str:
-            self._pieces.append(f"join([text_bytes.get(each) or encode_text(each) for each in {value}])")
-        elif item.type is int:
-            self._pieces.append(f"join([encode_long(each) for each in {value}])")
-        elif is_enum(item.type):
-            self._pieces.append(f"join([{self._scalar('each', item)} for each in {value}])")
-        elif is_event(item.type):
+        if is_event(item.type):
             self._put_out(block)
             each, every = self._source.local("each"), _Block()
             self._record(each, item.type, every)
             self._put_out(every)
             block.rest += [f"for {each} in {value}:", *indented(every.lines())]
         else:
-            raise no_code(item.type)
+            self._pieces.append(f"(join([{self._item(item)} for each in {value}]) if {value} else b'')")
         self._pieces.append(rf"(b'\0' if {value} else b'')")
+
+    def _item(self, item: Plain) -> str:
+        """Return an expression of the bytes of `each`, an item of an array."""
+        if item.type is str:
+            return "text_bytes.get(each) or encode_text(each)"
+        if item.type is int:
+            return "encode_long(each)"
+        if is_enum(item.type):
+            return self._scalar("each", item)
+        raise no_code(item.type)
 
     def _pack_doubles(self) -> None:
         if self._doubles:

@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.classify.result import OUT_OF_SCOPE
 from router.decide.agents import Agent, Agents
 from router.decide.people import People
-from router.decide.rules import NOT_RULED, Ruled, instructions_of
+from router.decide.rules import NOT_RULED, Oversight, Ruled, instructions_of
 from router.decide.world import Cut, Route, TenantWorld, World
 from schemas.control import KillSwitch
 from schemas.fields import MICROS_PER_SECOND, Channel, Disposition, Pool, Supervision
@@ -29,6 +28,12 @@ FALLBACK_QUEUE = "default"
 AHEAD_MICROS = 5 * 60 * MICROS_PER_SECOND
 BEHIND_MICROS = 7 * 24 * 60 * 60 * MICROS_PER_SECOND
 
+_POOLS = {
+    Supervision.FULL: Pool.AI_ASSISTED,
+    Supervision.SEMI: Pool.AI_ASSISTED,
+    Supervision.AUTONOMOUS: Pool.AI_CONTAINED,
+    None: Pool.HUMAN_EXCLUSIVE,
+}
 _DISPOSITIONS = {
     Answer.PEOPLE: Disposition.ROUTE,
     Answer.CALLBACK: Disposition.CALLBACK,
@@ -54,13 +59,6 @@ class Choice(NamedTuple):
     reasons: tuple[Reason, ...]
     answer: Answer = Answer.PEOPLE
     instructions: Instructions | None = None
-
-    @property
-    def pool(self) -> Pool:
-        """Who handles the contact."""
-        if self.agent is None:
-            return Pool.HUMAN_EXCLUSIVE
-        return Pool.AI_CONTAINED if self.supervision is Supervision.AUTONOMOUS else Pool.AI_ASSISTED
 
 
 def decision_id(interaction_id: str, partition: int, offset: int) -> str:
@@ -94,7 +92,8 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
         choice = _people("no_policy", offered.tenant)
     else:
         route = tenant.route(classification.intent, offered)
-        ruled = tenant.compliance.ruled(offered, classification.intent) if tenant.compliance else NOT_RULED
+        rules = tenant.compliance
+        ruled = NOT_RULED if rules is None else rules.ruled(offered, classification.intent)
         people = route.people if ruled.queue is None else tenant.queues.named(ruled.queue)
         cut = tenant.cut(classification.intent, offered, people.queue)
         thresholds, queue = cut.thresholds, people.queue
@@ -104,7 +103,7 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
     arrival, reasons = offered_at(offered, now), choice.reasons
     if arrival != offered.occurred_at:
         reasons = (Reason(code="time_corrected", detail=str(offered.occurred_at)), *reasons)
-    agent = choice.agent
+    agent, supervision = choice.agent, choice.supervision
     endpoint = agent.endpoint if agent else None
     return Decision(
         decision_id=decision_id(offered.interaction_id, contact.partition, contact.offset),
@@ -117,8 +116,8 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
         confidence=classification.confidence,
         runner_up_gap=classification.runner_up_gap,
         model=classification.model,
-        pool=choice.pool,
-        supervision=choice.supervision,
+        pool=_POOLS[supervision],
+        supervision=supervision,
         disposition=_DISPOSITIONS[choice.answer],
         queue=queue,
         endpoint=endpoint.endpoint if endpoint else None,
@@ -156,8 +155,8 @@ def repeat(contact: Contact, world: World, first_place: tuple[int, int], now: in
     )
 
 
-def _people(code: str, detail: str = "", answer: Answer = Answer.PEOPLE) -> Choice:
-    return Choice(None, None, (Reason(code=code, detail=detail),), answer)
+def _people(code: str, detail: str = "") -> Choice:
+    return Choice(None, None, (Reason(code=code, detail=detail),))
 
 
 def _stopped(order: KillSwitch) -> Choice:
@@ -172,9 +171,12 @@ def _in_queue(choice: Choice, people: People) -> Choice:
 
 def _choose(contact: Contact, tenant: TenantWorld, cut: Cut, route: Route, load: Load, ruled: Ruled) -> Choice:
     """Take the steps in their order: what keeps the contact from AI, then how sure we are, then which agent."""
-    kept = _kept_from_ai(contact, tenant, route, load, ruled)
-    if kept is not None:
-        return kept._replace(reasons=(*ruled.reasons, *kept.reasons)) if ruled.reasons else kept
+    if ruled.reasons or load.limited or contact.offered.flags:
+        kept = _kept_from_ai(contact, tenant, load, ruled)
+        if kept is not None:
+            return kept
+    if route.kept:
+        return Choice(None, None, (*ruled.reasons, *route.kept))
     confidence = contact.classification.confidence
     if not route.whatever and confidence < cut.thresholds.assisted:
         below = Reason(code="confidence_below_assisted", detail=f"{confidence:.4f} < {cut.assisted_text}")
@@ -186,40 +188,24 @@ def _choose(contact: Contact, tenant: TenantWorld, cut: Cut, route: Route, load:
         agents = agents.without(load.full, contact.classification.intent, contact.offered)
     choice = _among(contact, cut, route, agents, load.probe_permits)
     if choice.agent is not None:
-        return _overseen(choice, route, ruled)
+        plain = route.oversight is None and not ruled.reasons
+        return choice if plain else _overseen(choice, route.oversight, ruled)
     return _spilled(choice, tenant, route.people.queue, contact.offered.channel)
 
 
-def _kept_from_ai(contact: Contact, tenant: TenantWorld, route: Route, load: Load, ruled: Ruled) -> Choice | None:
-    """Return what becomes of a contact that AI must not have, however sure we are; None where it may."""
+def _kept_from_ai(contact: Contact, tenant: TenantWorld, load: Load, ruled: Ruled) -> Choice | None:
+    """Return what becomes of a contact that AI must not have for what it is itself; None where it may."""
     if ruled.effect is ComplianceEffect.HOLD:
-        return Choice(None, None, (), Answer.HOLD)
-    if load.limited and (above := _above_limit(tenant, load)) is not None:
-        return above
-    if ruled.effect is ComplianceEffect.PEOPLE:
-        return Choice(None, None, ())
-    return _not_for_ai(contact, tenant, route)
-
-
-def _above_limit(tenant: TenantWorld, load: Load) -> Choice | None:
+        return Choice(None, None, ruled.reasons, Answer.HOLD)
     for limit in tenant.policy.limits:
         if limit.limit in load.limited:
             told = f"{limit.limit}: over {limit.contacts} in {limit.seconds:g} s by {limit.by}"
-            return _people("limit", told, limit.answer)
-    return None
-
-
-def _not_for_ai(contact: Contact, tenant: TenantWorld, route: Route) -> Choice | None:
-    intent = contact.classification.intent
-    if route.human_only:
-        return _people("human_only_intent", intent)
+            return Choice(None, None, (*ruled.reasons, Reason(code="limit", detail=told)), limit.answer)
+    if ruled.effect is ComplianceEffect.PEOPLE:
+        return Choice(None, None, ruled.reasons)
     for flag in contact.offered.flags:
         if flag in tenant.human_only_flags:
-            return _people("human_only_flag", flag)
-    if intent == OUT_OF_SCOPE:
-        return _people("out_of_scope")
-    if tenant.simple_only is not None and not route.simple:
-        return Choice(None, None, (tenant.simple_only, Reason(code="not_simple", detail=intent)))
+            return Choice(None, None, (*ruled.reasons, Reason(code="human_only_flag", detail=flag)))
     return None
 
 
@@ -250,20 +236,21 @@ def _among(contact: Contact, cut: Cut, route: Route, agents: Agents, permits: Ma
     return Choice(agent, Supervision.SEMI, (*reasons, *cut.named, reason))
 
 
-def _overseen(choice: Choice, route: Route, ruled: Ruled) -> Choice:
+def _overseen(choice: Choice, oversight: Oversight | None, ruled: Ruled) -> Choice:
     """Return a choice of an agent, watched as closely as supervision and compliance ask for, with its instructions."""
-    oversight, supervision, reasons = route.oversight, choice.supervision, choice.reasons
-    if ruled.reasons:
-        reasons = (*ruled.reasons, *reasons)
-    if ruled.effect is ComplianceEffect.WATCH or oversight.least is Supervision.FULL:
-        supervision, reasons = Supervision.FULL, (*reasons, *oversight.reasons)
-    elif oversight.least is Supervision.SEMI:
-        supervision, reasons = Supervision.SEMI, (*reasons, *oversight.reasons)
-    elif not (ruled.reasons or oversight.alone or oversight.watched):
-        return choice
-    assert supervision is not None  # noqa: S101 - an agent is always watched in some way, or alone
-    instructions = instructions_of(oversight, supervision, ruled.say)
-    return Choice(choice.agent, supervision, reasons, instructions=instructions)
+    least = Supervision.AUTONOMOUS if oversight is None else oversight.least
+    supervision = choice.supervision or Supervision.FULL
+    if ruled.effect is ComplianceEffect.WATCH or least is Supervision.FULL:
+        supervision = Supervision.FULL
+    elif least is Supervision.SEMI:
+        supervision = Supervision.SEMI
+    why = () if oversight is None else oversight.reasons
+    return Choice(
+        choice.agent,
+        supervision,
+        (*ruled.reasons, *choice.reasons, *why),
+        instructions=instructions_of(oversight, supervision, ruled.say),
+    )
 
 
 def _spilled(choice: Choice, tenant: TenantWorld, queue: str, channel: Channel) -> Choice:

@@ -41,9 +41,6 @@ class Compliance:
     def __init__(self, rules: Sequence[ComplianceRule]) -> None:
         self._rules = [(rule, _tests(rule.when)) for rule in rules]
 
-    def __bool__(self) -> bool:
-        return bool(self._rules)
-
     def ruled(self, offered: Offered, intent: str) -> Ruled:
         """Return what the rules that apply to a contact ask for; all of them are named."""
         applied = [rule for rule, tests in self._rules if all(test(offered, intent) for test in tests)]
@@ -92,8 +89,11 @@ class Oversight:
     watched: Instructions | None
 
 
-def oversight_of(policy: Policy, rule: IntentRule | None) -> Oversight:
-    """Return what holds for an intent with this rule, or with none."""
+_NONE = Oversight(Supervision.AUTONOMOUS, (), None, None)
+
+
+def oversight_of(policy: Policy, rule: IntentRule | None) -> Oversight | None:
+    """Return what holds for an intent with this rule, or with none; None where AI is on its own."""
     said = policy.supervision
     phase = rule.phase if rule is not None and rule.phase is not None else said.phase
     least = next((each.supervision for each in said.phases if each.phase is phase), _PHASES[phase])
@@ -101,12 +101,13 @@ def oversight_of(policy: Policy, rule: IntentRule | None) -> Oversight:
     approve = _stated(rule.approve if rule is not None else None, said.approve)
     notes = rule.instructions if rule is not None else ()
     reasons = () if least is Supervision.AUTONOMOUS else (Reason(code="supervision", detail=f"{phase}: {least}"),)
-    return Oversight(
+    made = Oversight(
         least,
         reasons,
         Instructions(escalate=escalate, notes=notes) if escalate is not None or notes else None,
         Instructions(approve=approve, escalate=escalate, notes=notes) if escalate or approve or notes else None,
     )
+    return None if made == _NONE else made
 
 
 def _stated(own: Triggers | None, tenants: Triggers) -> Triggers | None:
@@ -115,9 +116,11 @@ def _stated(own: Triggers | None, tenants: Triggers) -> Triggers | None:
     return None if held == _NO_TRIGGERS else held
 
 
-def instructions_of(oversight: Oversight, supervision: Supervision, say: tuple[str, ...]) -> Instructions | None:
+def instructions_of(oversight: Oversight | None, supervision: Supervision, say: tuple[str, ...]) -> Instructions | None:
     """Return the instructions of a contact that AI has, with what it is to say first."""
-    standing = oversight.alone if supervision is Supervision.AUTONOMOUS else oversight.watched
+    standing = None
+    if oversight is not None:
+        standing = oversight.alone if supervision is Supervision.AUTONOMOUS else oversight.watched
     if not say:
         return standing
     return Instructions(say=say) if standing is None else msgspec.structs.replace(standing, say=say)

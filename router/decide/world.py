@@ -12,6 +12,7 @@ import copy
 import dataclasses
 from collections.abc import Mapping
 
+from router.classify.result import OUT_OF_SCOPE
 from router.decide.agents import NOBODY, Agent, Agents, Best, agents_of, arranged, in_maintenance
 from router.decide.fit import Worker
 from router.decide.people import People, Queues, calendars_of, said_of
@@ -22,7 +23,7 @@ from schemas.control import Availability, Endpoint, KillSwitch, Policy, Threshol
 from schemas.fields import BreakerState
 from schemas.interactions import Offered, Reason, Thresholds
 from schemas.policy_check import row_name
-from schemas.rules import IntentHandling
+from schemas.rules import IntentHandling, IntentRule
 from schemas.topics import AVAILABILITY, CLOCK, COMMANDS, POLICY, TRANSITIONS, Topic, endpoint_key, kill_scope
 
 _MOST_ROUTES = 10_000
@@ -33,15 +34,14 @@ FOLLOWED = (POLICY, TRANSITIONS, COMMANDS, AVAILABILITY, CLOCK)
 class Route:
     """Where some contacts of one intent may go: to which people, to which agents, and watched how.
 
-    `whatever`: to AI whatever the confidence. `simple`: stays with AI while AI is degraded.
+    `kept`: why these never go to AI, now or ever; empty where they may. `whatever`: to AI whatever the confidence.
     """
 
     people: People
-    human_only: bool
+    kept: tuple[Reason, ...]
     whatever: bool
-    simple: bool
     agents: Agents
-    oversight: Oversight
+    oversight: Oversight | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,8 +57,7 @@ class Cut:
 class TenantWorld:
     """One tenant's policy, by intent. `killed`: the order, if any, by which none of its contacts goes to AI.
 
-    `since` and `until`: the times for which it is arranged. `tightened`: why AI counts as degraded, where it does;
-    `simple_only`: the same, where only simple intents are then left to AI.
+    `since` and `until`: the times for which it is arranged. `tightened`: why AI counts as degraded, where it does.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class TenantWorld:
         availability: Mapping[str, Availability], now: int,
     ) -> None:  # fmt: skip
         self.policy = policy
-        self.compliance = Compliance(policy.compliance)
+        self.compliance = Compliance(policy.compliance) if policy.compliance else None
         self.human_only_flags = frozenset(policy.human_only_flags)
         self._orders = _in_force(orders, policy.tenant)
         self.killed = self._orders.get(kill_scope(None)) or self._orders.get(kill_scope(policy.tenant))
@@ -86,7 +85,7 @@ class TenantWorld:
             for intent in agent.endpoint.intents:
                 self._agents_of[intent] = (*self._agents_of.get(intent, ()), agent)
         self.tightened = self._degraded(every)
-        self.simple_only = self.tightened if policy.tightening and policy.tightening.simple_only else None
+        self._simple_only = self.tightened if policy.tightening and policy.tightening.simple_only else None
         self._rules = {rule.intent: rule for rule in policy.intents}
         self._known = {*self._agents_of, *self._rules, *policy.human_only_intents}
         self._known.update(intent for queue in policy.queues for intent in queue.intents)
@@ -179,12 +178,20 @@ class TenantWorld:
         handling = rule.handling if rule is not None else IntentHandling.BY_CONFIDENCE
         return Route(
             self.queues.people(intent, rule, offered),
-            human_only=intent in self._human_only or handling is IntentHandling.PEOPLE,
+            kept=self._kept(intent, rule, handling),
             whatever=handling is IntentHandling.AI,
-            simple=rule is not None and rule.simple,
             agents=self._agents(intent, offered),
             oversight=oversight_of(self.policy, rule),
         )
+
+    def _kept(self, intent: str, rule: IntentRule | None, handling: IntentHandling) -> tuple[Reason, ...]:
+        if intent in self._human_only or handling is IntentHandling.PEOPLE:
+            return (Reason(code="human_only_intent", detail=intent),)
+        if intent == OUT_OF_SCOPE:
+            return (Reason(code="out_of_scope"),)
+        if self._simple_only is not None and not (rule is not None and rule.simple):
+            return self._simple_only, Reason(code="not_simple", detail=intent)
+        return ()
 
     def _agents(self, intent: str, offered: Offered) -> Agents:
         every = self._agents_of.get(intent, ())
