@@ -68,9 +68,15 @@ class Calendar:
     def __init__(self, openings: Sequence[Opening], time_zone: str) -> None:
         self._zone = zone(time_zone)
         self._spans: dict[str, Spans] = {day: spans_of(each.hours) for each in openings for day in days_of(each.days)}
+        self._asked, self._answer = 0, State(is_open=False, until=0)
 
     def at(self, now: int) -> State:
         """Return whether it is open at a time, UTC microseconds."""
+        if not self._asked <= now < self._answer.until:
+            self._asked, self._answer = now, self._at(now)
+        return self._answer
+
+    def _at(self, now: int) -> State:
         today = dt.datetime.fromtimestamp(now / _MICROS, self._zone).date()
         is_open, until = False, _micros(self._midnight(today + dt.timedelta(days=_LOOK_AHEAD_DAYS)))
         for start, end in self._around(today):
@@ -94,6 +100,12 @@ class Calendar:
 
     def _midnight(self, day: dt.date) -> dt.datetime:
         return dt.datetime.combine(day, dt.time(), self._zone)
+
+
+@lru_cache(maxsize=10_000)
+def calendar(openings: tuple[Opening, ...], time_zone: str) -> Calendar:
+    """Return the calendar of some opening hours: many queues have the same. Raises as `Calendar` does."""
+    return Calendar(openings, time_zone)
 
 
 @lru_cache

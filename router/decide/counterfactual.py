@@ -111,6 +111,8 @@ def _moves(given: _Given, taken: Decision) -> Iterator[Move]:
     yield from _flag_moves(given, policy)
     yield from _people_moves(given, policy)
     yield from _policy_moves(given, policy)
+    if any(reason.code == "supervision" for reason in taken.reasons):
+        yield from _phase_moves(given, policy)
 
 
 def _load_moves(given: _Given) -> Iterator[Move]:
@@ -154,17 +156,21 @@ def _policy_moves(given: _Given, policy: Policy) -> Iterator[Move]:
     for rule in policy.compliance:
         others_left = tuple(each for each in policy.compliance if each is not rule)
         yield given.policy(f"compliance {rule.rule}", str(rule.effect), None, policy, compliance=others_left)
-    own = next((rule for rule in policy.intents if rule.intent == intent), None)
+
+
+def _phase_moves(given: _Given, policy: Policy) -> Iterator[Move]:
+    """Yield the other phases of an intent that is watched for the one that it is in."""
+    intent, said = given.contact.classification.intent, policy.supervision
+    own = next((rule for rule in policy.intents if rule.intent == intent and rule.phase is not None), None)
     for phase in Phase:
-        if own is not None and own.phase is not None:
-            if phase is not own.phase:
-                rules = tuple(
-                    msgspec.structs.replace(rule, phase=phase) if rule is own else rule for rule in policy.intents
-                )
-                yield given.policy(f"phase {intent}", str(own.phase), str(phase), policy, intents=rules)
-        elif phase is not policy.supervision.phase:
-            changed = msgspec.structs.replace(policy.supervision, phase=phase)
-            yield given.policy("phase", str(policy.supervision.phase), str(phase), policy, supervision=changed)
+        if own is None and phase is not said.phase:
+            changed = msgspec.structs.replace(said, phase=phase)
+            yield given.policy("phase", str(said.phase), str(phase), policy, supervision=changed)
+        elif own is not None and phase is not own.phase:
+            rules = tuple(
+                msgspec.structs.replace(rule, phase=phase) if rule is own else rule for rule in policy.intents
+            )
+            yield given.policy(f"phase {intent}", str(own.phase), str(phase), policy, intents=rules)
 
 
 def _confidences(taken: Decision) -> Iterator[float]:

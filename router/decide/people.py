@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from router.decide.fit import fits, in_language, on_channel
 from schemas.control import Availability, HumanQueue, Policy
 from schemas.fields import Channel
-from schemas.hours import Calendar
+from schemas.hours import Calendar, calendar
 from schemas.interactions import Offered, Reason
 from schemas.rules import Answer, IntentRule
 from schemas.topics import queue_key
@@ -97,7 +97,7 @@ class Queues:
 
 def calendars_of(policy: Policy) -> dict[str, Calendar]:
     """Return when the queues that have hours are open, by name."""
-    return {queue.queue: Calendar(queue.hours, queue.time_zone) for queue in policy.queues if queue.hours}
+    return {queue.queue: calendar(queue.hours, queue.time_zone) for queue in policy.queues if queue.hours}
 
 
 def said_of(policy: Policy, availability: Mapping[str, Availability]) -> tuple[Availability, ...]:

@@ -45,14 +45,11 @@ def test_a_decision_comes_with_its_reasons_and_what_would_change_it(policy: str)
     (said,) = decided("--policy", policy, given=contact())
     assert (said["pool"], said["endpoint"], said["queue"], said["decided_at"]) == ("ai_assisted", "bot", "care", 7)
     assert [reason["code"] for reason in said["reasons"]] == ["threshold_row", "confidence_assisted"]
-    people = {"pool": "human_exclusive", "endpoint": None, "queue": "care"}
+    care = {"queue": "care", "disposition": "route"}
+    people = {"pool": "human_exclusive", "supervision": None, "endpoint": None, **care}
+    alone = {"pool": "ai_contained", "supervision": "autonomous", "endpoint": "bot", **care}
     assert said["counterfactual"] == [
-        {
-            "input": "confidence",
-            "from": 0.96,
-            "to": 0.99,
-            "then": {"pool": "ai_contained", "endpoint": "bot", "queue": "care"},
-        },
+        {"input": "confidence", "from": 0.96, "to": 0.99, "then": alone},
         {"input": "confidence", "from": 0.96, "to": pytest.approx(0.95), "then": people},
         {"input": "breaker acme/bot", "from": "closed", "to": "open", "then": people},
         {"input": "intent", "from": "refund", "to": "complaint", "then": people},
@@ -93,7 +90,7 @@ def test_a_contact_without_an_intent_is_classified(policy: str, tmp_path: Path) 
         (contact() + "no json\n", "{}", "line 2 is no contact"),
         ("[1]\n", "{}", "line 1 is no contact"),
         ("", '{"breaker": {}}', "unknown field `breaker`"),
-        ("", '{"breakers": {"acme/both": "open"}}', "there is no agent 'acme/both'; there are acme/bot"),
+        ("", '{"breakers": {"acme/both": "open"}}', "breakers: there is no 'acme/both'; there are acme/bot"),
         ("", '{"killed": ["acme"]}', "there is no 'acme'; there are agent/acme/bot, all, tenant/acme"),
         ("", "{", "state.json: Input data was truncated"),
     ],
