@@ -14,16 +14,24 @@ from schemas.hours import instant
 from schemas.interactions import Offered, Reason
 from schemas.topics import endpoint_key
 
+_OUT = (BreakerState.OPEN, BreakerState.HALF_OPEN)
+_INFRASTRUCTURE = frozenset({"consecutive_failures", "failure_rate", "failure_posterior", "latency"})
+"""Reasons of a transition that are the machine's own; a quality below target or an operator's order is not."""
+
+SharedOutages = Mapping[str, frozenset[str]]
+"""Group of shared health -> keys of the endpoints in it that are out because of the machine underneath."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Agent:
-    """An endpoint with the latest word on its breaker."""
+    """An endpoint with the latest word on its breaker. `shared`: says that others of its group are out, if they are."""
 
     endpoint: Endpoint
     state: BreakerState
     breaker_epoch: int
     permits: tuple[int, ...] = ()
     permits_expire_at: int = 0
+    shared: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,9 +70,37 @@ class Agents:
         return grouped(self.every, left, (*self.unwell, Reason(code="at_capacity", detail=names)), intent, offered)
 
 
-def agents_of(policy: Policy, breakers: Mapping[str, Transition]) -> list[Agent]:
-    """Return all agents of a policy with their breakers."""
-    return [_agent(each, breakers.get(endpoint_key(policy.tenant, each.endpoint))) for each in policy.endpoints]
+def agents_of(policy: Policy, breakers: Mapping[str, Transition], outages: SharedOutages) -> list[Agent]:
+    """Return all agents of a policy with their breakers.
+
+    One that is well, in a group of shared health of which another is out, counts as degraded: it is the same machine.
+    """
+    agents = []
+    for endpoint in policy.endpoints:
+        key = endpoint_key(policy.tenant, endpoint.endpoint)
+        agent = _agent(endpoint, breakers.get(key))
+        out = len(outages.get(endpoint.shared_health or "", frozenset()) - {key})
+        if out and agent.state is BreakerState.CLOSED:
+            told = f"{endpoint.endpoint}: {out} out of {endpoint.shared_health}"
+            agent = dataclasses.replace(agent, state=BreakerState.DEGRADED, shared=told)
+        agents.append(agent)
+    return agents
+
+
+def shared_outages(policies: Mapping[str, Policy], breakers: Mapping[str, Transition]) -> SharedOutages:
+    """Return the endpoints of each group of shared health that are out for what the group shares."""
+    found: dict[str, frozenset[str]] = {}
+    for key, breaker in breakers.items():
+        if breaker.to_state in _OUT and (policy := policies.get(breaker.tenant)) is not None:
+            group = next((each.shared_health for each in policy.endpoints if each.endpoint == breaker.endpoint), None)
+            if group is not None and _machine_is_out(breaker):
+                found[group] = found.get(group, frozenset()) | {key}
+    return found
+
+
+def _machine_is_out(breaker: Transition) -> bool:
+    """Return whether a breaker that takes no traffic was opened by infrastructure; HALF_OPEN tries that again."""
+    return breaker.to_state is BreakerState.HALF_OPEN or breaker.reason in _INFRASTRUCTURE
 
 
 def in_maintenance(policy: Policy, now: int) -> tuple[frozenset[str], list[int]]:
@@ -98,12 +134,14 @@ def arranged(
         elif name not in killed:
             able.append(agent)
     reasons += [Reason(code=why, detail=", ".join(names)) for why, names in hindered.items()]
-    reasons += [
-        Reason(code=f"breaker_{agent.state}", detail=agent.endpoint.endpoint)
-        for agent in able
-        if agent.state is not BreakerState.CLOSED
-    ]
+    reasons += [_why_unwell(agent) for agent in able if agent.state is not BreakerState.CLOSED]
     return grouped(every, tuple(able), tuple(reasons), intent, offered)
+
+
+def _why_unwell(agent: Agent) -> Reason:
+    if agent.shared:
+        return Reason(code="shared_health", detail=agent.shared)
+    return Reason(code=f"breaker_{agent.state}", detail=agent.endpoint.endpoint)
 
 
 def grouped(

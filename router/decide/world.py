@@ -13,7 +13,17 @@ import dataclasses
 from collections.abc import Mapping
 
 from router.classify.result import OUT_OF_SCOPE
-from router.decide.agents import NOBODY, Agent, Agents, Best, agents_of, arranged, in_maintenance
+from router.decide.agents import (
+    NOBODY,
+    Agent,
+    Agents,
+    Best,
+    SharedOutages,
+    agents_of,
+    arranged,
+    in_maintenance,
+    shared_outages,
+)
 from router.decide.fit import Worker
 from router.decide.people import People, Queues, calendars_of, said_of
 from router.decide.rules import Compliance, Oversight, moved, oversight_of
@@ -62,9 +72,10 @@ class TenantWorld:
 
     def __init__(
         self, policy: Policy, breakers: Mapping[str, Transition], orders: Mapping[str, KillSwitch],
-        availability: Mapping[str, Availability], now: int,
+        availability: Mapping[str, Availability], outages: SharedOutages, now: int,
     ) -> None:  # fmt: skip
         self.policy = policy
+        self._outages = _outages_of(policy, outages)
         self.compliance = Compliance(policy.compliance) if policy.compliance else None
         self.human_only_flags = frozenset(policy.human_only_flags)
         self._orders = _in_force(orders, policy.tenant)
@@ -80,7 +91,7 @@ class TenantWorld:
         self._shapes = sorted({tuple(part is not None for part in row) for row in self._rows}, reverse=True)
         self._breakers = {key: breakers.get(key) for key in _breaker_keys(policy)}
         self._agents_of: dict[str, tuple[Agent, ...]] = {}
-        every = agents_of(policy, breakers)
+        every = agents_of(policy, breakers, self._outages)
         for agent in every:
             for intent in agent.endpoint.intents:
                 self._agents_of[intent] = (*self._agents_of.get(intent, ()), agent)
@@ -111,6 +122,7 @@ class TenantWorld:
             self._plain_agents
             and not self._orders
             and not self._away
+            and not self._outages
             and all(breaker is None or breaker.to_state is BreakerState.CLOSED for breaker in self._breakers.values())
         )
         self._routes: dict[tuple[str, str | None, str | None, str | None], Route] = {}
@@ -159,7 +171,7 @@ class TenantWorld:
 
     def stands(
         self, policy: Policy, breakers: Mapping[str, Transition], orders: Mapping[str, KillSwitch],
-        availability: Mapping[str, Availability],
+        availability: Mapping[str, Availability], outages: SharedOutages,
     ) -> bool:  # fmt: skip
         """Return whether this is still what the control topics say."""
         return (
@@ -167,6 +179,7 @@ class TenantWorld:
             and all(breakers.get(key) is was for key, was in self._breakers.items())
             and _in_force(orders, policy.tenant) == self._orders
             and said_of(policy, availability) == self._said
+            and _outages_of(policy, outages) == self._outages
         )
 
     def short_people(self, queue: str) -> bool:
@@ -233,6 +246,7 @@ class World:
         self._breakers: Mapping[str, Transition] = snapshot.of(TRANSITIONS)
         self._orders: Mapping[str, KillSwitch] = snapshot.of(COMMANDS)
         self._availability: Mapping[str, Availability] = snapshot.of(AVAILABILITY)
+        self._outages = shared_outages(self._policies, self._breakers)
         self.any_recovering = any(breaker.to_state is BreakerState.HALF_OPEN for breaker in self._breakers.values())
         self._earlier = earlier
         self._tenants: dict[str, TenantWorld] = {}
@@ -246,7 +260,7 @@ class World:
         if policy is None:
             return None
         earlier = self._earlier.get(name)
-        said = (policy, self._breakers, self._orders, self._availability)
+        said = (policy, self._breakers, self._orders, self._availability, self._outages)
         tenant = earlier.at(now) if earlier is not None and earlier.stands(*said) else TenantWorld(*said, now)
         self._tenants[name] = tenant
         return tenant
@@ -278,6 +292,14 @@ def _row_cut(row: ThresholdRow) -> Cut:
 
 def _breaker_keys(policy: Policy) -> list[str]:
     return [endpoint_key(policy.tenant, endpoint.endpoint) for endpoint in policy.endpoints]
+
+
+def _outages_of(policy: Policy, outages: SharedOutages) -> dict[str, frozenset[str]]:
+    """Return the outages of the groups that a tenant's agents are in."""
+    if not outages:
+        return {}
+    groups = {endpoint.shared_health for endpoint in policy.endpoints}
+    return {group: out for group, out in outages.items() if group in groups}
 
 
 def _is_plain(endpoint: Endpoint) -> bool:
