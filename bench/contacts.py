@@ -35,6 +35,8 @@ _OFFERS_SEED, _TUNING_SEED, _TUNING_TEXTS = 41, 42, 2_000
 _OUTSIDE_LOG_ODDS = -3.0
 _CHANNELS = tuple(Channel)
 _QUEUES, _ENDPOINTS = 5, 6
+MOST_AT_ONCE = 1_000_000
+"""Contacts that are offered here never end, so agents must have room for all of them."""
 _HUMAN_ONLY_EVERY = 8
 """One intent of eight belongs to people, as do 6 of the 26 of the demonstration; most contacts are for an agent."""
 
@@ -120,7 +122,7 @@ def policies(tenants: int = 1, intents: int = INTENTS) -> list[Policy]:
             provider=f"provider-{at // 2}",
             version="1.0.0",
             intents=tuple(sorted({*shares[at], *shares[at - 1]})),
-            max_concurrent=1000,
+            max_concurrent=MOST_AT_ONCE,
         )
         for at in range(_ENDPOINTS)
     )

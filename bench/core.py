@@ -15,10 +15,12 @@ import msgspec
 import psutil
 
 from bench.contacts import INTENTS, policies, read_contacts
+from bench.memory import MemoryAtOnce, MemoryGuard, MemoryWindows
 from router.app import Router
 from router.classify.margins import MarginClassifier
 from router.classify.store import load_model
 from router.decide.world import FOLLOWED
+from router.limits import Capacity, Limits
 from runtime.clock import real_now
 from runtime.kafka import Record
 from runtime.loop import Batch, LoopOptions
@@ -33,24 +35,6 @@ PARTITIONS = 4
 _WARM_UP_CONTACTS = 4_000
 
 
-class MemoryGuard:
-    """The offer-once guard in a dictionary (a `router.app.Guard`)."""
-
-    def __init__(self) -> None:
-        self._first: dict[str, str] = {}
-        self._others: dict[int, str] = {}
-
-    def ask(self, keys: Sequence[str], values: Sequence[str]) -> None:
-        """Note what is new, and find what was there with another value."""
-        first = self._first
-        pairs = enumerate(zip(keys, values, strict=True))
-        self._others = {at: seen for at, (key, value) in pairs if (seen := first.setdefault(key, value)) != value}
-
-    def others(self) -> dict[int, str] | None:
-        """Return index -> the value that came first, for what was asked last."""
-        return self._others
-
-
 class CoreTimes(NamedTuple):
     """Microseconds a contact, by the wall clock and by the thread's CPU clock; memory of the process."""
 
@@ -61,8 +45,9 @@ class CoreTimes(NamedTuple):
 
 
 def make_core(model: Path) -> Router:
-    """Return the router's step with a model's classifier and a guard in memory."""
-    return Router(Codec(), MarginClassifier(load_model(model)), MemoryGuard())
+    """Return the router's step with a model's classifier, and in memory what Redis holds."""
+    classifier = MarginClassifier(load_model(model))
+    return Router(Codec(), classifier, MemoryGuard(), Limits(MemoryWindows()), Capacity(MemoryAtOnce(), PARTITIONS))
 
 
 def world(given: Iterable[Policy]) -> Snapshot:

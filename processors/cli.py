@@ -27,3 +27,4 @@ clock = _command("clock", "Write the ticks and timers that the other services li
 health = _command("health", "Watch the AI agents; open and close their circuit breakers.")
 analytics = _command("analytics", "Add up volumes by queue, intent, channel, language and 15-minute interval.")
 staffing = _command("staffing", "Turn AI outages into people required, by queue.")
+counts = _command("counts", "Take contacts that have ended off the counts of contacts at once.")

@@ -1,8 +1,8 @@
 """The router as a step of the transactional loop: a batch of offers in, decisions out.
 
-decode -> ask the offer-once guard -> classify the batch while it answers, each tenant's contacts by its own
-model -> decide each -> pack. The same offer read again (after an abort or a crash) finds itself in the guard and
-is decided again, not taken for a repeat.
+decode -> ask the offer-once guard and how many contacts agents have -> classify the batch while Redis answers, each
+tenant's contacts by its own model -> decide each -> pack. The same offer read again (after an abort or a crash) finds
+itself in the guard and is decided again, not taken for a repeat.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat as same
 from typing import Protocol
 
+import msgspec
+
 from router.classify.model import Classifier
 from router.decide.decision import Contact, decide, eligible_probes, repeat
 from router.decide.permits import PermitLedger
 from router.decide.world import World, world_of
+from router.limits import Capacity, Limits
 from router.models import UNASSIGNED, Choices, Model, Models
 from runtime.kafka import Record
 from runtime.loop import Batch
@@ -26,7 +29,7 @@ from schemas.envelope import Envelope, Packed, dead_letter
 from schemas.errors import DecodeError
 from schemas.fields import Disposition
 from schemas.interactions import Classification, Classified, Decision, Load, Offered
-from schemas.topics import CLASSIFIED, INTERACTION_EVENTS, MODELS, OFFERED, ROUTED, contact_key
+from schemas.topics import CLASSIFIED, INTERACTION_EVENTS, MODELS, OFFERED, POLICY, ROUTED, contact_key
 
 SERVICE = "router"
 GUARD_SECONDS = 24 * 60 * 60
@@ -53,11 +56,13 @@ class Router:
     `classifier` is the router's own: for tenants without an assigned model. `models` is who has which.
     """
 
-    def __init__(self, codec: Codec, classifier: Classifier, guard: Guard) -> None:
+    def __init__(self, codec: Codec, classifier: Classifier, guard: Guard, limits: Limits, capacity: Capacity) -> None:
         self.models = Models(classifier)
         self._codec = codec
         self._envelope = Envelope(codec, SERVICE)
         self._guard = guard
+        self._limits = limits
+        self._capacity = capacity
         self._permits = PermitLedger()
         self._seen: Snapshot | None = None
         self._world = world_of(Snapshot())
@@ -66,26 +71,32 @@ class Router:
     def begin(self) -> None:
         """Forget what was stepped and not sealed."""
         self._permits.begin()
+        self._capacity.begin()
 
     def kept(self) -> None:
-        """The probes of the slice are in the transaction."""
+        """What the slice gave is in the transaction."""
         self._permits.kept()
+        self._capacity.kept()
 
     def sealed(self) -> None:
-        """The probes of the transaction are complete."""
+        """What the transaction gives is complete."""
         self._permits.sealed()
+        self._capacity.sealed()
 
     def committed(self) -> None:
-        """The probes of the transaction are spent."""
+        """What the transaction gave is given."""
         self._permits.committed()
+        self._capacity.committed()
 
     def aborted(self) -> None:
-        """No probe was sent that is not committed."""
+        """Nothing was given that is not committed."""
         self._permits.aborted()
+        self._capacity.aborted()
 
     def dropped(self, partitions: frozenset[int]) -> None:
         """Forget what was spent for partitions that are no longer ours."""
         self._permits.dropped(partitions)
+        self._capacity.dropped(partitions)
 
     def wake_seconds(self, _snapshot: Snapshot) -> float | None:
         """Return None: nothing happens without an offer."""
@@ -99,9 +110,14 @@ class Router:
         choices = self.models.choices(batch.snapshot)
         keys = [contact_key(offered.tenant, offered.interaction_id) for offered in offers]
         self._guard.ask(keys, [f"{record.partition}:{record.offset}" for record in records])
+        policies = batch.snapshot.of(POLICY)
+        self._capacity.ask(policies, offers)
+        limited = self._limits.limited(policies, offers, batch.now)
         classifications, worlds = self._classify(offers, choices, batch.snapshot)
         others = self._guard.others()
+        plain = _STORE_DOWN if others is None else _PLAIN_LOAD
         METRICS.guard_down.set(others is None)
+        self._capacity.answered(len(batch.owned), batch.now)
         decisions = []
         for at, (record, offered, classification, world) in enumerate(
             zip(records, offers, classifications, worlds, strict=True)
@@ -111,9 +127,15 @@ class Router:
                 partition, _, offset = others[at].partition(":")
                 decision = repeat(contact, world, (int(partition), int(offset)), batch.now)
             else:
-                decision = self._decide(contact, world, batch.now, store_down=others is None)
+                full, load = self._capacity.full(offered.tenant), plain
+                if full or limited[at]:
+                    load = Load(store_down=plain.store_down, full=full, limited=limited[at])
+                decision = self._decide(contact, world, batch.now, load)
+                if decision.endpoint is not None:
+                    self._capacity.assign(offered.tenant, decision.endpoint, keys[at])
             decisions.append(decision)
             self._pack(decision, classification, outputs)
+        self._capacity.close()
         _count(offers, decisions)
         return outputs
 
@@ -170,15 +192,15 @@ class Router:
             world = self._worlds[models_epoch] = self._world.at_epoch(MODELS, models_epoch)
         return world
 
-    def _decide(self, contact: Contact, world: World, now: int, *, store_down: bool) -> Decision:
+    def _decide(self, contact: Contact, world: World, now: int, load: Load) -> Decision:
         probes = eligible_probes(contact, world, now) if world.any_recovering else ()
         if not probes:
-            return decide(contact, world, _STORE_DOWN if store_down else _PLAIN_LOAD, now)
+            return decide(contact, world, load, now)
         tenant = contact.offered.tenant
         permits = {
             agent.endpoint.endpoint: self._permits.left(tenant, agent, contact.partition, now) for agent in probes
         }
-        decision = decide(contact, world, Load(store_down=store_down, probe_permits=permits), now)
+        decision = decide(contact, world, msgspec.structs.replace(load, probe_permits=permits), now)
         if decision.endpoint is not None and decision.endpoint in permits:
             self._permits.spend(tenant, decision.endpoint, decision.breaker_epoch, contact.partition)
         return decision

@@ -8,7 +8,10 @@ from router.app import GUARD_SECONDS, SERVICE, Router
 from router.classify.model import load_seed_model
 from router.classify.plugins import BUILT_IN, open_model
 from router.decide.world import FOLLOWED
+from router.limits import Capacity, Limits
 from router.models import ModelsFollower
+from runtime.counts import ContactsAtOnce, WindowCounts
+from runtime.kafka import partitions_of
 from runtime.loop import LoopOptions, TransactionalLoop
 from runtime.redis import FirstSeen
 from runtime.service import Process
@@ -25,7 +28,8 @@ def run(settings: Settings, process: Process, options: LoopOptions, model: Path 
     """
     codec = service_codec(settings, process)
     own = open_model(BUILT_IN, model).classifier if model else load_seed_model(settings.data / "models")
-    step = Router(codec, own, FirstSeen(settings, "offer", GUARD_SECONDS))
+    capacity = Capacity(ContactsAtOnce(settings), len(partitions_of(settings, (OFFERED.name,))))
+    step = Router(codec, own, FirstSeen(settings, "offer", GUARD_SECONDS), Limits(WindowCounts(settings)), capacity)
     try:
         control = ModelsFollower(settings, SERVICE, (*FOLLOWED, MODELS), codec, step.models)
         control.read_to_end()

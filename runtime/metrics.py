@@ -54,6 +54,23 @@ class Catalogue:
         self.guard_down = Gauge(
             "trunkline_offer_guard_down", "1 while Redis does not answer: repeats are found by sessions.", registry=r
         )
+        self.limits_down = Gauge(
+            "trunkline_limits_down", "1 while Redis does not answer: no limit of a policy applies.", registry=r
+        )
+        self.contacts_limited = Counter(
+            "trunkline_contacts_limited_total",
+            "Contacts above a limit of their policy, by what it counts them by; once for each limit.",
+            ["by"],
+            registry=r,
+        )
+        self.counts_down = Gauge(
+            "trunkline_counts_down",
+            "1 while Redis cannot say how many contacts AI agents have at once: each router keeps to its share.",
+            registry=r,
+        )
+        self.releases_waiting = Gauge(
+            "trunkline_releases_waiting", "Contacts that have ended and still count, as Redis is away.", registry=r
+        )
         self.times_corrected = Counter(
             "trunkline_times_corrected_total", "Offers whose time was more than 5 min ahead or 7 days old.", registry=r
         )

@@ -22,6 +22,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "classifier": ("router.classify.cli", "classifier", "Train, measure and ask a model that finds intents."),
     "models": ("router.models_cli", "models", "Choose which tenant is classified by which model."),
     "policy": ("router.policy.cli", "policy", "Say what a tenant wants: agents, queues, thresholds."),
+    "thresholds": ("router.thresholds.cli", "thresholds", "Thresholds and phases that outcomes speak for."),
     "decide": ("router.decide_cli", "decide", "What the router would decide, and what would change it."),
     "kill": ("router.kill_cli", "kill", "Give no more contacts to an AI agent, to a tenant's, or to any."),
     "restore": ("router.kill_cli", "restore", "Take a kill back."),
@@ -31,6 +32,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "health": ("processors.cli", "health", "Service: circuit breakers of the AI agents."),
     "analytics": ("processors.cli", "analytics", "Service: volumes."),
     "staffing": ("processors.cli", "staffing", "Service: people required."),
+    "counts": ("processors.cli", "counts", "Service: contacts at once that have ended."),
     "bridge": ("wfm_bridge.cli", "bridge", "Service: live views over HTTP."),
 }
 _BENCH = ("bench.cli", "bench", "Measure Trunkline beside its limit and its peers.")

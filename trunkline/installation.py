@@ -19,7 +19,7 @@ from runtime.programs import Notice, Program, http_ready
 from runtime.settings import Settings
 from runtime.supervisor import Supervisor
 
-SERVICES = ("router", "sessions", "clock", "health", "analytics", "staffing", "bridge")
+SERVICES = ("router", "sessions", "clock", "health", "analytics", "staffing", "counts", "bridge")
 EMBEDDED_PARTITIONS = 4
 READY_SECONDS = 60.0
 KAFKA_SECONDS = 15.0

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.memory import MemoryAtOnce, MemoryWindows
 from router import limits
-from router.limits import COUNT_SECONDS, HOLD_SECONDS, Capacity, Limits, Taken
+from router.limits import COUNT_SECONDS, HOLD_SECONDS, Capacity, Limits
 from schemas.control import Endpoint, Policy
 from schemas.interactions import Offered
 from schemas.rules import Limit, LimitBy
@@ -18,48 +19,6 @@ from schemas.topics import contact_key, endpoint_key
 from tests.offers import NOW, SECOND, offered, policy
 
 NOVA = endpoint_key("acme", "nova")
-
-
-class MemoryWindows:
-    """Counts for ever, each contact once; `down` is Redis's outage."""
-
-    def __init__(self) -> None:
-        self.members: dict[str, dict[str, None]] = defaultdict(dict)
-        self.calls = 0
-        self.down = False
-
-    def count(self, asked: Sequence[tuple[str, str, float]], now_seconds: float) -> list[float] | None:
-        self.calls += 1
-        counts = []
-        for name, member, _ in asked:
-            self.members[name][member] = None
-            counts.append(float(len(self.members[name])))
-        return None if self.down else counts
-
-
-class MemoryAtOnce:
-    """Who has which contacts, for all routers of a test; `down` is Redis's outage."""
-
-    def __init__(self) -> None:
-        self.sets: dict[str, set[str]] = defaultdict(set)
-        self.asked: list[Sequence[str]] = []
-        self.down = False
-
-    def ask(self, keys: Sequence[str]) -> None:
-        self.asked.append(keys)
-        self.answer = {key: len(self.sets[key]) for key in keys}
-
-    def counts(self) -> dict[str, int] | None:
-        return None if self.down else self.answer
-
-    def take(self, taken: Sequence[Taken]) -> None:
-        for key, contact in taken:
-            self.sets[key].add(contact)
-
-    def release(self, ended: Sequence[Taken]) -> bool:
-        for key, contact in ended:
-            self.sets[key].discard(contact)
-        return True
 
 
 class View:

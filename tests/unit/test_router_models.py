@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.memory import MemoryAtOnce, MemoryWindows
 from router.app import Router
 from router.classify.corpus import Utterance
 from router.classify.errors import ModelError
@@ -24,6 +25,7 @@ from router.classify.plugins import classifier_names, open_model
 from router.classify.result import OUT_OF_SCOPE, Classifications, Classifier
 from router.classify.store import save_model
 from router.classify.train import train
+from router.limits import Capacity, Limits
 from router.models import Models, model_path
 from runtime.kafka import Record
 from runtime.loop import Batch
@@ -114,7 +116,7 @@ class Guard:
 
 @pytest.fixture
 def router(trained: MarginModel) -> Iterator[Router]:
-    made = Router(CODEC, MarginClassifier(trained), Guard())
+    made = Router(CODEC, MarginClassifier(trained), Guard(), Limits(MemoryWindows()), Capacity(MemoryAtOnce(), 4))
     yield made
     made.models.close()
 
@@ -506,7 +508,7 @@ def test_each_contact_has_what_its_tenant_s_model_says_of_it_alone_and_the_batch
     files: dict[str, Path],
     alone: dict[str | None, Classifier],
 ) -> None:
-    topic = Topic(Router(CODEC, alone[None], Guard()))
+    topic = Topic(Router(CODEC, alone[None], Guard(), Limits(MemoryWindows()), Capacity(MemoryAtOnce(), 4)))
     stands: dict[str, tuple[str, int]] = {}
     for offset, (tenant, name) in enumerate(writes):
         topic.write(tenant, assigned(tenant, files[name]) if name else None)

@@ -9,9 +9,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from bench.memory import MemoryAtOnce, MemoryWindows
 from router.app import Router
 from router.classify.result import Classifications
 from router.decide.decision import decision_id
+from router.limits import Capacity, Limits
 from runtime.kafka import Record
 from runtime.loop import Batch
 from runtime.metrics import METRICS
@@ -72,7 +74,7 @@ class Bench:
         self.snapshot = snapshot()
 
     def fresh_router(self) -> Router:
-        return Router(CODEC, self.classifier, self.guard)
+        return Router(CODEC, self.classifier, self.guard, Limits(MemoryWindows()), Capacity(MemoryAtOnce(), 4))
 
     def step(self, *records: Record, now: int = NOW) -> list[Packed]:
         """A batch that is not committed yet."""

@@ -1,0 +1,1 @@
+"""Counts: contacts that have ended are no longer at once."""
