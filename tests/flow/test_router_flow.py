@@ -18,7 +18,18 @@ from runtime.settings import Settings
 from schemas.envelope import iso_time
 from schemas.fields import BreakerState, Disposition, Pool
 from schemas.interactions import Classification, Classified, Decision
-from schemas.topics import CLASSIFIED, CLOCK, COMMANDS, INTERACTION_EVENTS, MODELS, OFFERED, POLICY, ROUTED, TRANSITIONS
+from schemas.topics import (
+    AVAILABILITY,
+    CLASSIFIED,
+    CLOCK,
+    COMMANDS,
+    INTERACTION_EVENTS,
+    MODELS,
+    OFFERED,
+    POLICY,
+    ROUTED,
+    TRANSITIONS,
+)
 from tests.flow.steps import (
     CODEC,
     PARTITIONS,
@@ -95,7 +106,8 @@ def test_an_offer_is_classified_decided_and_told_to_sessions_in_one_go(room: Set
     assert decision.reasons[0].detail == "0.9900 >= 0.92"
     assert decision.epochs[POLICY.name] >= policy_offset
     assert decision.epochs[CLOCK.name] == -1
-    assert set(decision.epochs) == {POLICY.name, TRANSITIONS.name, COMMANDS.name, CLOCK.name, MODELS.name}
+    followed = (POLICY, TRANSITIONS, COMMANDS, AVAILABILITY, CLOCK, MODELS)
+    assert set(decision.epochs) == {topic.name for topic in followed}
     assert not decision.load.store_down
     assert decision.load.probe_permits == {}
     assert before <= decision.offered_at <= decision.decided_at <= real_now()
