@@ -51,7 +51,8 @@ class Agents:
 
     `every`: all of the intent, whatever holds of them. `well` and `degraded` are the best of their state, `recovering`
     all. `unwell` names, for the record, the agents that are killed, that may not have such contacts, or whose breakers
-    are not closed; only the last may be in a group. `able`: all of any group.
+    are not closed; only the last may be in a group. `able`: all of any group. `allowed`: some agent may have such
+    contacts, be it available or not.
     """
 
     every: tuple[Agent, ...]
@@ -60,6 +61,7 @@ class Agents:
     degraded: Best
     recovering: tuple[Agent, ...]
     unwell: tuple[Reason, ...]
+    allowed: bool
 
     def without(self, full: Collection[str], intent: str, offered: Offered) -> Agents:
         """Return these without those that can have no more contacts now, which are named."""
@@ -67,7 +69,8 @@ class Agents:
         if len(left) == len(self.able):
             return self
         names = ", ".join(agent.endpoint.endpoint for agent in self.able if agent.endpoint.endpoint in full)
-        return grouped(self.every, left, (*self.unwell, Reason(code="at_capacity", detail=names)), intent, offered)
+        unwell = (*self.unwell, Reason(code="at_capacity", detail=names))
+        return grouped(self.every, left, unwell, intent, offered, allowed=self.allowed)
 
 
 def agents_of(policy: Policy, breakers: Mapping[str, Transition], outages: SharedOutages) -> list[Agent]:
@@ -122,11 +125,12 @@ def arranged(
     """Return the agents of an intent for such contacts. killed: endpoint -> order; away: those in maintenance."""
     stopped = [name for agent in every if (name := agent.endpoint.endpoint) in killed]
     reasons = [Reason(code="killed", detail=f"{name}: {killed[name].reason}") for name in stopped]
-    able, hindered = [], defaultdict[str, list[str]](list)
+    able, hindered, allowed = [], defaultdict[str, list[str]](list), False
     regions = allowed_regions(policy.residency, offered.region)
     for agent in every:
         name = agent.endpoint.endpoint
         why = hindrance(agent.endpoint, regions, offered.channel, offered.language)
+        allowed = allowed or why is None
         if why is None and name in away:
             why = "in_maintenance"
         if why is not None:
@@ -135,7 +139,7 @@ def arranged(
             able.append(agent)
     reasons += [Reason(code=why, detail=", ".join(names)) for why, names in hindered.items()]
     reasons += [_why_unwell(agent) for agent in able if agent.state is not BreakerState.CLOSED]
-    return grouped(every, tuple(able), tuple(reasons), intent, offered)
+    return grouped(every, tuple(able), tuple(reasons), intent, offered, allowed=allowed)
 
 
 def _why_unwell(agent: Agent) -> Reason:
@@ -145,8 +149,9 @@ def _why_unwell(agent: Agent) -> Reason:
 
 
 def grouped(
-    every: tuple[Agent, ...], able: tuple[Agent, ...], unwell: tuple[Reason, ...], intent: str, offered: Offered
-) -> Agents:
+    every: tuple[Agent, ...], able: tuple[Agent, ...], unwell: tuple[Reason, ...], intent: str, offered: Offered,
+    *, allowed: bool,
+) -> Agents:  # fmt: skip
     """Return agents by the state of their breakers, of those well and of those degraded the best."""
     return Agents(
         every,
@@ -155,6 +160,7 @@ def grouped(
         degraded=_best(_in_state(able, BreakerState.DEGRADED), intent, offered),
         recovering=_in_state(able, BreakerState.HALF_OPEN),
         unwell=unwell,
+        allowed=allowed,
     )
 
 

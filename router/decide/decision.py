@@ -97,7 +97,9 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
         people = route.people if ruled.queue is None else tenant.queues.named(ruled.queue)
         cut = tenant.cut(classification.intent, offered, people.queue)
         thresholds, queue = cut.thresholds, people.queue
-        choice = _stopped(tenant.killed) if tenant.killed else _choose(contact, tenant, cut, route, load, ruled)
+        choice = _choose(contact, tenant, cut, route, load, ruled)
+        if ruled.reasons:
+            choice = choice._replace(reasons=(*ruled.reasons, *choice.reasons))
         if choice.agent is None and people.reasons:
             choice = _in_queue(choice, people)
     arrival, reasons = offered_at(offered, now), choice.reasons
@@ -155,12 +157,8 @@ def repeat(contact: Contact, world: World, first_place: tuple[int, int], now: in
     )
 
 
-def _people(code: str, detail: str = "") -> Choice:
-    return Choice(None, None, (Reason(code=code, detail=detail),))
-
-
-def _stopped(order: KillSwitch) -> Choice:
-    return _people("kill_switch", f"{kill_key(order)}: {order.reason}")
+def _people(code: str, detail: str = "", answer: Answer = Answer.PEOPLE) -> Choice:
+    return Choice(None, None, (Reason(code=code, detail=detail),), answer)
 
 
 def _in_queue(choice: Choice, people: People) -> Choice:
@@ -175,37 +173,43 @@ def _choose(contact: Contact, tenant: TenantWorld, cut: Cut, route: Route, load:
         kept = _kept_from_ai(contact, tenant, load, ruled)
         if kept is not None:
             return kept
+    if tenant.killed:
+        return _stopped(contact, tenant, cut, route, tenant.killed)
     if route.kept:
-        return Choice(None, None, (*ruled.reasons, *route.kept))
+        return Choice(None, None, route.kept)
     confidence = contact.classification.confidence
     if not route.whatever and confidence < cut.thresholds.assisted:
         below = Reason(code="confidence_below_assisted", detail=f"{confidence:.4f} < {cut.assisted_text}")
-        return Choice(None, None, (*ruled.reasons, *cut.named, below))
-    if not route.agents.every:
-        return _people("no_endpoint_for_intent", contact.classification.intent)
+        return Choice(None, None, (*cut.named, below))
     agents = route.agents
     if load.full:
         agents = agents.without(load.full, contact.classification.intent, contact.offered)
     choice = _among(contact, cut, route, agents, load.probe_permits)
-    if choice.agent is not None:
-        plain = route.oversight is None and not ruled.reasons
-        return choice if plain else _overseen(choice, route.oversight, ruled)
-    return _spilled(choice, tenant, route.people.queue, contact.offered.channel)
+    if choice.agent is None:
+        return _spilled(choice, tenant, route, contact.offered.channel)
+    return _overseen(choice, route.oversight, ruled) if route.oversight or ruled.reasons else choice
+
+
+def _stopped(contact: Contact, tenant: TenantWorld, cut: Cut, route: Route, order: KillSwitch) -> Choice:
+    """Return what becomes of a contact while no AI agent of the tenant gets any."""
+    choice = _people("kill_switch", f"{kill_key(order)}: {order.reason}")
+    sure = route.whatever or contact.classification.confidence >= cut.thresholds.assisted
+    return _spilled(choice, tenant, route, contact.offered.channel) if sure and not route.kept else choice
 
 
 def _kept_from_ai(contact: Contact, tenant: TenantWorld, load: Load, ruled: Ruled) -> Choice | None:
     """Return what becomes of a contact that AI must not have for what it is itself; None where it may."""
     if ruled.effect is ComplianceEffect.HOLD:
-        return Choice(None, None, ruled.reasons, Answer.HOLD)
+        return Choice(None, None, (), Answer.HOLD)
     for limit in tenant.policy.limits:
         if limit.limit in load.limited:
             told = f"{limit.limit}: over {limit.contacts} in {limit.seconds:g} s by {limit.by}"
-            return Choice(None, None, (*ruled.reasons, Reason(code="limit", detail=told)), limit.answer)
+            return _people("limit", told, limit.answer)
     if ruled.effect is ComplianceEffect.PEOPLE:
-        return Choice(None, None, ruled.reasons)
+        return Choice(None, None, ())
     for flag in contact.offered.flags:
         if flag in tenant.human_only_flags:
-            return Choice(None, None, (*ruled.reasons, Reason(code="human_only_flag", detail=flag)))
+            return _people("human_only_flag", flag)
     return None
 
 
@@ -221,6 +225,8 @@ def _among(contact: Contact, cut: Cut, route: Route, agents: Agents, permits: Ma
             return Choice(agent, Supervision.SEMI, (*agents.unwell, reason))
     among = agents.well if agents.well.agents else agents.degraded
     reasons = (*agents.unwell, *among.reasons)
+    if not agents.every:
+        return _people("no_endpoint_for_intent", contact.classification.intent)
     if not among.agents:
         return Choice(None, None, (*reasons, Reason(code="all_ai_unavailable")))
     agent = among.agents[zlib.crc32(contact.offered.interaction_id.encode()) % len(among.agents)]
@@ -248,15 +254,16 @@ def _overseen(choice: Choice, oversight: Oversight | None, ruled: Ruled) -> Choi
     return Choice(
         choice.agent,
         supervision,
-        (*ruled.reasons, *choice.reasons, *why),
+        (*choice.reasons, *why),
         instructions=instructions_of(oversight, supervision, ruled.say),
     )
 
 
-def _spilled(choice: Choice, tenant: TenantWorld, queue: str, channel: Channel) -> Choice:
+def _spilled(choice: Choice, tenant: TenantWorld, route: Route, channel: Channel) -> Choice:
     """Return what becomes of a contact that AI would have had, where the people of its queue are short."""
+    queue = route.people.queue
     answer = next((each.answer for each in tenant.policy.spillover.channels if each.channel is channel), None)
-    if answer is None or not tenant.short_people(queue):
+    if answer is None or not route.agents.allowed or not tenant.short_people(queue):
         return choice
     said = tenant.queues.said[queue]
     told = f"{queue} has {said.agents_available:g} of {said.agents_required:g}: {answer}"

@@ -17,6 +17,8 @@ from schemas.interactions import Offered, Reason
 from schemas.rules import Answer, IntentRule
 from schemas.topics import queue_key
 
+_DIGITS = 9
+"""Shares are rounded to these: 95 of 100 are short of 0.05, and of no more."""
 FOREVER = 1 << 62
 """Later than any instant."""
 
@@ -50,7 +52,8 @@ class Queues:
             edges += [edge for edge in (each.starts_at, each.expires_at) if edge > now]
             if each.starts_at <= now < each.expires_at and each.agents_required > 0.0:
                 self.said[each.queue] = each
-                self.shortage[each.queue] = max(0.0, 1.0 - each.agents_available / each.agents_required)
+                missing = (each.agents_required - each.agents_available) / each.agents_required
+                self.shortage[each.queue] = max(0.0, round(missing, _DIGITS))
         self.until = min(edges, default=FOREVER)
 
     def people(self, intent: str, rule: IntentRule | None, offered: Offered) -> People:

@@ -209,7 +209,7 @@ class TenantWorld:
     def _agents(self, intent: str, offered: Offered) -> Agents:
         every = self._agents_of.get(intent, ())
         if self._all_alike:
-            return Agents(every, every, well=Best(every), degraded=NOBODY, recovering=(), unwell=())
+            return Agents(every, every, Best(every), degraded=NOBODY, recovering=(), unwell=(), allowed=bool(every))
         return arranged(every, self.policy, self._killed_agents, self._away, intent, offered)
 
     def _moved_cut(self, cut: Cut, queue: str) -> Cut:

@@ -6,6 +6,7 @@ mappings are merged, all else is replaced, and null takes away.
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import io
 import json
@@ -81,9 +82,15 @@ def read_source(path: Path) -> Source:
 
 
 def plain(source: Source) -> Document:
-    """Return a document as plain JSON data; dates are texts."""
-    said: Document = json.loads(json.dumps(source.tree, default=str))
+    """Return a document as plain JSON data; dates are texts, also where one is the name of something."""
+    said: Document = json.loads(json.dumps(_named_by_text(source.tree), default=str))
     return said
+
+
+def _named_by_text(tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        return {name.isoformat() if isinstance(name, dt.date) else name: _named_by_text(tree[name]) for name in tree}
+    return [_named_by_text(each) for each in tree] if isinstance(tree, list) else tree
 
 
 def resolved(document: Document, base_of: Callable[[str], Document]) -> Document:
