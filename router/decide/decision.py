@@ -225,13 +225,18 @@ def _among(contact: Contact, cut: Cut, route: Route, agents: Agents, permits: Ma
             return Choice(agent, Supervision.SEMI, (*agents.unwell, reason))
     among = agents.well if agents.well.agents else agents.degraded
     reasons = (*agents.unwell, *among.reasons)
-    if not agents.every:
-        return _people("no_endpoint_for_intent", contact.classification.intent)
     if not among.agents:
-        return Choice(None, None, (*reasons, Reason(code="all_ai_unavailable")))
+        none = Reason(code="all_ai_unavailable")
+        missing = Reason(code="no_endpoint_for_intent", detail=contact.classification.intent)
+        return Choice(None, None, (*reasons, none if agents.every else missing))
     agent = among.agents[zlib.crc32(contact.offered.interaction_id.encode()) % len(among.agents)]
     if not agents.well.agents:
         return Choice(agent, Supervision.SEMI, (*reasons, Reason(code="degraded_needs_watching")))
+    return _as_sure(agent, contact, cut, route, reasons)
+
+
+def _as_sure(agent: Agent, contact: Contact, cut: Cut, route: Route, reasons: tuple[Reason, ...]) -> Choice:
+    """Return an agent that is well, alone or watched by how sure we are."""
     confidence = contact.classification.confidence
     if route.whatever:
         return Choice(agent, Supervision.AUTONOMOUS, (*reasons, Reason(code="intent_to_ai")))
