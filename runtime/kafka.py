@@ -64,6 +64,10 @@ def producer_config(settings: Settings) -> dict[str, Any]:
     }
 
 
+_AT_ONCE = {"enable.idempotence": False, "acks": "all", "max.in.flight.requests.per.connection": 1}
+"""One request at a time keeps the order, also over retries."""
+
+
 def consumer_config(settings: Settings) -> dict[str, Any]:
     """Return the configuration shared by all consumers."""
     return {
@@ -91,11 +95,15 @@ def to_record(message: Message, settings: Settings) -> Record:
 
 
 class Writer:
-    """An idempotent producer of events, without transactions: for tools, the ACD and operators."""
+    """A producer of events, without transactions: for tools, the ACD and operators.
 
-    def __init__(self, settings: Settings, source: str) -> None:
+    Idempotent, unless `at_once`: librdkafka asks for a producer's id when it starts, again after 500 ms where no broker
+    is connected yet, and sends nothing before it has one. Without, a record may be written twice after a lost answer.
+    """
+
+    def __init__(self, settings: Settings, source: str, *, at_once: bool = False) -> None:
         self._settings = settings
-        self._producer = Producer(producer_config(settings))
+        self._producer = Producer({**producer_config(settings), **(_AT_ONCE if at_once else {})})
         self._envelope = Envelope(Codec(), source)
         self._failure: KafkaError | None = None
 

@@ -24,8 +24,11 @@ def look_at(settings: Settings, source: str, topics: Sequence[Topic]) -> Snapsho
 
 
 def write_once(settings: Settings, source: str, *effects: Effect) -> None:
-    """Write events, and return when the broker has them; raises RecordError and KafkaUnavailableError."""
-    writer = Writer(settings, source)
+    """Write events at once, and return when the broker has them; raises RecordError and KafkaUnavailableError.
+
+    For orders and policies, of which the last stands: the same written twice changes nothing.
+    """
+    writer = Writer(settings, source, at_once=True)
     for effect in effects:
         writer.write(effect)
     writer.close()
