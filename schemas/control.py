@@ -16,10 +16,13 @@ from schemas.rules import (
     Limit,
     Maintenance,
     Opening,
+    Parallel,
+    Phrasing,
     Relief,
     Spillover,
     SupervisionPolicy,
     Tightening,
+    Transfer,
     Triggers,
 )
 
@@ -135,6 +138,7 @@ class Policy(Event, frozen=True, kw_only=True):
     `residency`: which agents may serve which customers; who is not named may be served by any. `extends`: the tenant
     whose policy this was made from. `changed_by` and `reason`: who applied it, and why. `intents`: what holds for some
     of them. `escalation`: when AI hands a conversation to a person. `relief` and `tightening`: how thresholds move.
+    `phrasings`: how customers ask for a person, in place of those that Trunkline knows for the language.
     """
 
     tenant: Id
@@ -160,6 +164,9 @@ class Policy(Event, frozen=True, kw_only=True):
     changed_by: str = ""
     reason: str = ""
     occurred_at: Micros
+    phrasings: tuple[Phrasing, ...] = ()
+    transfer: Transfer = Transfer()
+    parallel: Parallel | None = None
 
 
 class ModelAssignment(Event, frozen=True, kw_only=True):

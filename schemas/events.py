@@ -2,12 +2,12 @@
 
 The types are the contract: `python -m schemas.avro_schema` writes `schemas/avro/*.avsc` from them, and
 the contract tests hold the two together. To add a record: add the type to a module below
-(interactions, agents, wfm, control, with parts in rules), name it in `EVENT_TYPES`, run `make schemas`.
+(interactions, conversations, agents, wfm, control, with parts in rules), name it in `EVENT_TYPES`, run `make schemas`.
 """
 
 from __future__ import annotations
 
-from schemas import agents, control, interactions, wfm
+from schemas import agents, control, conversations, interactions, wfm
 from schemas.fields import Event
 
 EVENT_TYPES: tuple[type[Event], ...] = (
@@ -19,6 +19,25 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     interactions.TimerDue,
     interactions.TimerSet,
     interactions.Closed,
+    conversations.ChannelSwitched,
+    conversations.Claim,
+    conversations.HandoffAck,
+    conversations.Verdict,
+    conversations.MoveRequest,
+    conversations.AgentLost,
+    conversations.SupervisorGiven,
+    conversations.SupervisorPresence,
+    conversations.SupervisionWanted,
+    conversations.SupervisionEnded,
+    conversations.Handoff,
+    conversations.Moved,
+    conversations.Assignment,
+    conversations.AnswerRefused,
+    conversations.SupervisionRequest,
+    conversations.SupervisionResult,
+    conversations.SessionView,
+    conversations.TurnView,
+    conversations.Alert,
     agents.Outcome,
     agents.Tick,
     agents.BreakerCommand,

@@ -25,7 +25,7 @@ from schemas.fields import (
     Supervision,
     TurnResult,
 )
-from schemas.rules import Triggers, Years
+from schemas.rules import Amount, Sentiment, Triggers, Years
 
 Text = Annotated[str, Meta(max_length=100_000, description="what the customer wrote or said; may hold personal data")]
 
@@ -38,6 +38,17 @@ class Classification(Event, frozen=True, kw_only=True):
     runner_up: Name | None = None
     runner_up_gap: Probability = 1.0
     model: str = ""
+
+
+class Handover(Event, frozen=True, kw_only=True):
+    """Says that an offer is of a contact that is under way and needs another agent. Written by sessions.
+
+    `epoch`: of the session from now on; the decision bears it. `excluded`: agents that are not to have it.
+    """
+
+    epoch: Epoch
+    excluded: tuple[str, ...] = ()
+    reason: str = ""
 
 
 class Offered(Event, frozen=True, kw_only=True):
@@ -62,6 +73,7 @@ class Offered(Event, frozen=True, kw_only=True):
     direction: Direction = Direction.INBOUND
     age_years: Years | None = None
     source: str | None = None
+    handover: Handover | None = None
 
 
 class Classified(Event, frozen=True, kw_only=True):
@@ -119,6 +131,16 @@ class Instructions(Event, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+class Customer(Event, frozen=True, kw_only=True):
+    """What the offer stated of the customer, as on `Offered`."""
+
+    customer_id: str | None = None
+    region: str | None = None
+    flags: tuple[str, ...] = ()
+    age_years: Years | None = None
+    direction: Direction = Direction.INBOUND
+
+
 class Decision(Event, frozen=True, kw_only=True):
     """The decision record: who handles the contact and why.
 
@@ -128,7 +150,8 @@ class Decision(Event, frozen=True, kw_only=True):
     contact was classified, -1 for the router's own model) and of `load`.
     A record with disposition `repeat` is no decision: `pool` is null and
     `first_decision_id` names the decision that stands. `instructions`: for the agent, where the
-    policy has any and AI has the contact.
+    policy has any and AI has the contact. `session_epoch`: 0, or that of the handover which it answers: the agent puts
+    it on its turns. `customer`: null where the offer stated nothing. `parallel`: agent and people both claim it.
     """
 
     decision_id: Id
@@ -159,13 +182,27 @@ class Decision(Event, frozen=True, kw_only=True):
     offered_at: Micros
     decided_at: Micros
     instructions: Instructions | None = None
+    session_epoch: Epoch = 0
+    customer: Customer | None = None
+    parallel: bool = False
+
+
+class Fact(Event, frozen=True, kw_only=True):
+    """Something that was found out in a conversation, by the platform's name for it."""
+
+    name: Name
+    value: str
 
 
 class Turn(Event, frozen=True, kw_only=True):
     """One answer of an AI agent, or its failure to give one. Written by the AI platform.
 
-    `number` counts the agent's turns in this contact from 1. `quality` is the platform's own
-    estimate that the answer was right, where it has one. `occurred_at` is when the call ended.
+    `number` counts the agent's turns under this `epoch` from 1; the epoch is that of the decision which gave it the
+    contact (`Decision.session_epoch`). `quality` is the platform's own estimate that the answer was right, where it has
+    one. `occurred_at` is when the call ended. What the platform knows besides, each where it does: `channel`, where the
+    contact has changed it; what was said; the customer's `sentiment`; `amount` of money at stake; flagged `topics`;
+    whether the customer is `out_of_scope` or asks for a person; the `intent` that another agent is needed for;
+    its own `assessment` of the matter; what it has `tried` and the `facts` that it found out in this turn.
     """
 
     interaction_id: Id
@@ -177,12 +214,26 @@ class Turn(Event, frozen=True, kw_only=True):
     latency_ms: Milliseconds
     quality: Probability | None = None
     occurred_at: Micros
+    epoch: Epoch = 0
+    channel: Channel | None = None
+    customer_text: Text | None = None
+    agent_text: Text | None = None
+    sentiment: Sentiment | None = None
+    amount: Amount | None = None
+    topics: tuple[str, ...] = ()
+    out_of_scope: bool = False
+    person_asked: bool = False
+    intent: Name | None = None
+    intent_confidence: Probability = 1.0
+    assessment: Text | None = None
+    tried: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
 
 class Completed(Event, frozen=True, kw_only=True):
     """A contact is over. Written by the ACD or the AI platform.
 
-    `ai_turns` is how many turns the AI agent took: the session waits for that many.
+    `ai_turns` is how many turns AI agents took, under all epochs: the session waits for that many.
     """
 
     interaction_id: Id
@@ -206,10 +257,16 @@ class TimerDue(Event, frozen=True, kw_only=True):
 
 
 class TimerSet(Event, frozen=True, kw_only=True):
-    """When a session next wants waking; a tombstone takes the wish back."""
+    """When a session next wants waking; a tombstone takes the wish back.
+
+    `agent`: key of the AI agent (`schemas.topics.endpoint_key`) whose breaker, should it open in a later epoch than
+    `breaker_epoch`, wakes the session too.
+    """
 
     interaction_id: Id
     due_at: Micros
+    agent: str | None = None
+    breaker_epoch: Epoch = 0
 
 
 class Closed(Event, frozen=True, kw_only=True):

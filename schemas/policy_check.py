@@ -59,6 +59,7 @@ def problems(policy: Policy) -> Iterator[PolicyProblem]:
     yield from _repeated("intents", (each.intent for each in policy.intents))
     yield from _repeated("compliance", (each.rule for each in policy.compliance))
     yield from _repeated("limits", (each.limit for each in policy.limits))
+    yield from _repeated("phrasings", (each.language for each in policy.phrasings))
     yield from _of_queues(policy)
     yield from _of_rules(policy)
     for endpoint in policy.endpoints:

@@ -11,13 +11,18 @@ from schemas.fields import FINITE, Channel, Count, Direction, Event, Name, Proba
 
 Amount = Annotated[float, Meta(ge=0.0, le=FINITE, description="money, in the tenant's currency")]
 Sentiment = Annotated[float, Meta(ge=-1.0, le=1.0, description="sentiment, -1 to 1")]
+SentimentSlope = Annotated[
+    float, Meta(ge=-2.0, le=0.0, description="change of sentiment per turn, over the last five turns")
+]
 Years = Annotated[int, Meta(ge=0, le=150, description="years")]
 
 
 class Triggers(Event, frozen=True, kw_only=True):
     """What in a conversation calls for a person: any one that is met is enough. What is not stated is no trigger.
 
-    `topics`: flagged topics, by the platform's names for them. `turns_over`: turns of the AI agent.
+    `topics`: flagged topics, by the platform's names for them. `turns_over`: turns of the AI agent. `failures_over`:
+    its failed turns in a row. `person_asked`: the customer asks for a person (see `Policy.phrasings`). `breaker_opens`:
+    the breaker of the agent that has the contact opens.
     """
 
     amount_over: Amount | None = None
@@ -25,6 +30,11 @@ class Triggers(Event, frozen=True, kw_only=True):
     seconds_over: Seconds | None = None
     turns_over: Count | None = None
     topics: tuple[str, ...] = ()
+    sentiment_slope_below: SentimentSlope | None = None
+    failures_over: Count | None = None
+    out_of_scope: bool = False
+    person_asked: bool = False
+    breaker_opens: bool = False
 
 
 class Phase(enum.StrEnum):
@@ -60,12 +70,16 @@ class SupervisionPolicy(Event, frozen=True, kw_only=True):
 
     `full`: each answer waits for a person; `semi`: a person watches, and approves what `approve` names;
     `autonomous`: AI alone, with `escalation` as its protocol for exceptions. A phase without a rule: pilot is full,
-    scaling semi, maturity autonomous.
+    scaling semi, maturity autonomous. `sessions_per_supervisor`: most contacts that a supervisor watches at once; where
+    it is given Trunkline assigns supervisors, and a contact for which none is free goes to people. An answer that
+    waits longer than `verdict_seconds` sends its contact to people.
     """
 
     phase: Phase = Phase.MATURITY
     phases: tuple[PhaseRule, ...] = ()
     approve: Triggers = Triggers()
+    sessions_per_supervisor: Annotated[int, Meta(ge=3, le=8, description="contacts at once")] | None = None
+    verdict_seconds: Annotated[float, Meta(ge=1.0, le=3600.0, description="seconds")] = 60.0
 
 
 class IntentHandling(enum.StrEnum):
@@ -110,6 +124,30 @@ class Condition(Event, frozen=True, kw_only=True):
     without_flags: tuple[str, ...] = ()
     direction: Direction | None = None
     age_under: Years | None = None
+
+
+class Phrasing(Event, frozen=True, kw_only=True):
+    """How customers ask for a person in a language: phrases, found in what they say whatever the case."""
+
+    language: Name
+    phrases: Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
+class Transfer(Event, frozen=True, kw_only=True):
+    """How long a warm transfer waits for its acknowledgement, and how often it is sent before it is an alert."""
+
+    ack_seconds: Annotated[float, Meta(ge=1.0, le=3600.0, description="seconds")] = 15.0
+    attempts: Annotated[int, Meta(ge=1, le=20, description="times that the packet is sent")] = 3
+
+
+class Parallel(Event, frozen=True, kw_only=True):
+    """Contacts of AI for which a person is reserved while it is being reached: who claims first has the contact.
+
+    A claim that is not followed by a turn, or by the person's acknowledgement, within `claim_seconds` is void.
+    """
+
+    when: Condition = Condition()
+    claim_seconds: Annotated[float, Meta(ge=1.0, le=600.0, description="seconds")] = 20.0
 
 
 class ComplianceEffect(enum.StrEnum):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from schemas import agents, control, interactions, wfm
+from schemas import agents, control, conversations, interactions, wfm
 from schemas.fields import Event
 from schemas.policy_check import check_kill, check_policy
 
@@ -133,9 +133,20 @@ def _queue(event: Any) -> str:
     return queue_key(event.tenant, event.queue)
 
 
+def turn_key(interaction_id: str, epoch: int, turn: int) -> str:
+    """Key of one turn in `sessions.views`."""
+    return _joined("/", interaction_id, f"turn-{epoch}-{turn}")
+
+
+def _view(event: Any) -> str:
+    if isinstance(event, conversations.TurnView):
+        return turn_key(event.interaction_id, event.exchange.epoch, event.exchange.turn)
+    return str(event.interaction_id)
+
+
 OFFERED = Topic(
-    "interactions.offered", "a contact arrives", "interaction_id", _interaction, (interactions.Offered,),
-    ("ACD",), ("router",), dead_letters=True, restricted=True,
+    "interactions.offered", "a contact arrives, or needs another agent", "interaction_id", _interaction,
+    (interactions.Offered,), ("ACD", "sessions"), ("router",), dead_letters=True, restricted=True,
 )  # fmt: skip
 CLASSIFIED = Topic(
     "interactions.classified", "intent and confidence", "interaction_id", _interaction,
@@ -146,10 +157,41 @@ ROUTED = Topic(
     ("router",), ("ACD", "AI platforms"),
 )  # fmt: skip
 INTERACTION_EVENTS = Topic(
-    "interactions.events", "inbox of sessions: decided, turn, completed, timer", "interaction_id", _interaction,
-    (interactions.Decision, interactions.Turn, interactions.Completed, interactions.TimerDue),
-    ("router", "AI platforms", "ACD", "clock", "sessions"), ("sessions",), dead_letters=True, restricted=True,
-    inbox=True,
+    "interactions.events", "inbox of sessions: decided, turn, completed, claim, handoff_ack, verdict, timer, ...",
+    "interaction_id", _interaction,
+    (interactions.Decision, interactions.Turn, interactions.Completed, interactions.TimerDue,
+     conversations.ChannelSwitched, conversations.Claim, conversations.HandoffAck, conversations.Verdict,
+     conversations.MoveRequest, conversations.AgentLost, conversations.SupervisorGiven),
+    ("router", "AI platforms", "ACD", "desktops", "clock", "supervisors", "sessions"), ("sessions",),
+    dead_letters=True, restricted=True, inbox=True,
+)  # fmt: skip
+ASSIGNMENTS = Topic(
+    "interactions.assignments", "who has a contact now: races won, moves between pools, answers refused",
+    "interaction_id", _interaction,
+    (conversations.Assignment, conversations.Moved, conversations.AnswerRefused),
+    ("sessions",), ("ACD", "AI platforms"),
+)  # fmt: skip
+HANDOFFS = Topic(
+    "conversations.handoffs", "warm transfers: one packet each, with its fencing epoch", "interaction_id",
+    _interaction, (conversations.Handoff,), ("sessions",), ("ACD", "desktops"),
+)  # fmt: skip
+SUPERVISION_REQUESTS = Topic(
+    "supervision.requests", "AI answers that wait for a verdict, and what became of them", "interaction_id",
+    _interaction, (conversations.SupervisionRequest, conversations.SupervisionResult), ("sessions",),
+    ("desktops", "AI platforms"),
+)  # fmt: skip
+SUPERVISION_EVENTS = Topic(
+    "supervision.events", "inbox of supervisors: presence, wanted, ended", "tenant", _tenant,
+    (conversations.SupervisorPresence, conversations.SupervisionWanted, conversations.SupervisionEnded),
+    ("desktops", "sessions"), ("supervisors",), dead_letters=True, inbox=True,
+)  # fmt: skip
+SESSION_VIEWS = Topic(
+    "sessions.views", "contacts as others may look them up, redacted, with a revision",
+    "interaction_id, or interaction_id/turn-EPOCH-NUMBER", _view, (conversations.SessionView, conversations.TurnView),
+    ("sessions",), ("copies",), compacted=True,
+)  # fmt: skip
+ALERTS = Topic(
+    "alerts", "what people must put right", "tenant", _tenant, (conversations.Alert,), ("sessions",), ("anyone",),
 )  # fmt: skip
 CLOSED = Topic(
     "interactions.closed", "exactly one per contact: final handling and time components", "interaction_id",
@@ -166,7 +208,7 @@ AGENT_EVENTS = Topic(
 )  # fmt: skip
 TRANSITIONS = Topic(
     "breakers.transitions", "a breaker's change of state, with evidence", "tenant/endpoint", _endpoint,
-    (agents.Transition,), ("health",), ("router", "live view", "anyone"), layout=Layout.CONTROL,
+    (agents.Transition,), ("health",), ("router", "clock", "live view", "anyone"), layout=Layout.CONTROL,
     retention_ms=-1,
 )  # fmt: skip
 BREAKER_STATE = Topic(
@@ -192,7 +234,7 @@ STAFFING = Topic(
 )  # fmt: skip
 POLICY = Topic(
     "policy", "what a tenant wants: agents, queues, thresholds", "tenant", _tenant, (control.Policy,),
-    ("operators",), ("router", "clock", "health", "staffing"), layout=Layout.CONTROL, retention_ms=-1,
+    ("operators",), ("router", "clock", "health", "staffing", "sessions"), layout=Layout.CONTROL, retention_ms=-1,
     dead_letters=True, check=check_policy,
 )  # fmt: skip
 COMMANDS = Topic(
@@ -218,7 +260,8 @@ FAULTS = Topic(
 )  # fmt: skip
 
 TOPICS: tuple[Topic, ...] = (
-    OFFERED, CLASSIFIED, ROUTED, INTERACTION_EVENTS, CLOSED, TIMERS, AGENT_EVENTS, TRANSITIONS, BREAKER_STATE,
+    OFFERED, CLASSIFIED, ROUTED, INTERACTION_EVENTS, ASSIGNMENTS, HANDOFFS, SUPERVISION_REQUESTS, SUPERVISION_EVENTS,
+    SESSION_VIEWS, ALERTS, CLOSED, TIMERS, AGENT_EVENTS, TRANSITIONS, BREAKER_STATE,
     WFM_EVENTS, VOLUME, CAPACITY, STAFFING, POLICY, COMMANDS, AVAILABILITY, MODELS, CLOCK, FAULTS,
 )  # fmt: skip
 ANY_TENANT = "*"

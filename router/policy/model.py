@@ -31,6 +31,7 @@ from schemas.rules import (
     Limit,
     Opening,
     PhaseRule,
+    Phrasing,
     Spillover,
     SupervisionPolicy,
 )
@@ -71,6 +72,7 @@ NAMED: Mapping[Any, tuple[Named, ...]] = {
         Named("intents", IntentRule, "intent"),
         Named("compliance", ComplianceRule, "rule"),
         Named("limits", Limit, "limit"),
+        Named("phrasings", Phrasing, "language"),
     ),
     Endpoint: _BY_FIT,
     HumanQueue: (*_BY_FIT, Named("hours", Opening, "days")),
