@@ -1,7 +1,7 @@
 """State of one key, as a pure step sees it: named entries, read and written one by one.
 
-Values are JSON data (numbers, strings, lists, dicts, None). Many small entries under a key beat
-one large one: each entry is stored, and put on the changelog, by itself.
+Values are JSON data (numbers, strings, lists, dicts, None), or bytes that a step has made of its own types. Many small
+entries under a key beat one large one: each entry is stored, and put on the changelog, by itself.
 """
 
 from __future__ import annotations
@@ -17,6 +17,12 @@ class KeyedState(Protocol):
 
     def set(self, name: str, value: Any) -> None:
         """Store JSON data under `name`."""
+
+    def get_bytes(self, name: str) -> bytes | None:
+        """Return the bytes of an entry, None where there is none."""
+
+    def set_bytes(self, name: str, value: bytes) -> None:
+        """Store bytes under `name`. They are read with `get_bytes` alone."""
 
     def delete(self, name: str) -> None:
         """Forget `name`; nothing happens where it is not there."""
@@ -43,6 +49,17 @@ class Overlay:
         """Hold a write back."""
         self._writes[name] = value
 
+    def get_bytes(self, name: str) -> bytes | None:
+        """Return the bytes that were set here, else those that the base holds."""
+        value = self._writes.get(name)
+        if value is None:
+            return self._base.get_bytes(name)
+        return None if value is _ABSENT else bytes(value)
+
+    def set_bytes(self, name: str, value: bytes) -> None:
+        """Hold a write back."""
+        self._writes[name] = value
+
     def delete(self, name: str) -> None:
         """Hold a deletion back."""
         self._writes[name] = _ABSENT
@@ -52,6 +69,8 @@ class Overlay:
         for name, value in self._writes.items():
             if value is _ABSENT:
                 self._base.delete(name)
+            elif isinstance(value, bytes):
+                self._base.set_bytes(name, value)
             else:
                 self._base.set(name, value)
         self._writes.clear()
@@ -69,6 +88,14 @@ class DictState:
 
     def set(self, name: str, value: Any) -> None:
         """Store a value."""
+        self.entries[name] = value
+
+    def get_bytes(self, name: str) -> bytes | None:
+        """Return the bytes of an entry."""
+        return self.entries.get(name)
+
+    def set_bytes(self, name: str, value: bytes) -> None:
+        """Store bytes."""
         self.entries[name] = value
 
     def delete(self, name: str) -> None:

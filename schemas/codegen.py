@@ -24,21 +24,9 @@ from schemas.fields import Event
 
 _MANY_VALUES = frozenset(
     {
-        "interaction_id",
-        "decision_id",
-        "first_decision_id",
-        "customer_id",
-        "text",
-        "detail",
-        "reason",
-        "handoff_id",
-        "why",
-        "customer_text",
-        "agent_text",
-        "assessment",
-        "value",
-        "acked_by",
-    }  # fmt: skip
+        *("interaction_id", "decision_id", "first_decision_id", "customer_id", "handoff_id"),
+        *("text", "customer_text", "agent_text", "assessment", "detail", "reason", "why", "value"),
+    }
 )
 """Text fields whose values seldom come again: a memo would only be filled and emptied."""
 

@@ -48,6 +48,7 @@ class Trigger(enum.StrEnum):
     NO_VERDICT = "no_verdict"
     TAKEN_OVER = "taken_over"
     REQUESTED = "requested"
+    PERSON_CLAIMED = "person_claimed"
     UNCLAIMED = "unclaimed"
 
 
@@ -219,7 +220,7 @@ class Exchange(Event, frozen=True, kw_only=True):
 
 
 class Override(Event, frozen=True, kw_only=True):
-    """A supervisor's verdict that changed what AI would have said: who, what and why."""
+    """A supervisor's verdict that changed what AI would have said: who, what and why. `text`: what was said instead."""
 
     epoch: Epoch
     turn: TurnNumber
@@ -227,6 +228,7 @@ class Override(Event, frozen=True, kw_only=True):
     by: Person
     why: str
     occurred_at: Micros
+    text: str | None = None
 
 
 class Handoff(Event, frozen=True, kw_only=True):

@@ -10,17 +10,32 @@ import msgspec
 from processors.sessions.logic import step
 from runtime.snapshot import Snapshot
 from runtime.state import Overlay
+from schemas.control import Policy
 from schemas.errors import RecordError
 from schemas.fields import Channel, Disposition, Event, FinishedBy, Pool, Supervision, TurnResult
 from schemas.interactions import Completed, Decision, Load, Thresholds, TimerDue, Turn
-from schemas.topics import AGENT_EVENTS, CLOSED, INTERACTION_EVENTS, TIMERS, WFM_EVENTS, Effect, Topic
+from schemas.topics import (
+    AGENT_EVENTS,
+    ASSIGNMENTS,
+    CLOSED,
+    HANDOFFS,
+    INTERACTION_EVENTS,
+    OFFERED,
+    POLICY,
+    SUPERVISION_EVENTS,
+    SUPERVISION_REQUESTS,
+    TIMERS,
+    WFM_EVENTS,
+    Effect,
+    Topic,
+)
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
 OFFERED_AT = 922_271_401 * SECOND  # 10:30:01 UTC, one second into an interval
 DECIDED_AT = OFFERED_AT + SECOND
-TOLD = (CLOSED, WFM_EVENTS, AGENT_EVENTS)
-"""What a contact's events must give whatever their order; timers may differ."""
+TOLD = (CLOSED, WFM_EVENTS, AGENT_EVENTS, HANDOFFS, ASSIGNMENTS, SUPERVISION_REQUESTS, SUPERVISION_EVENTS, OFFERED)
+"""What a contact's events must give whatever their order; timers and views in between may differ."""
 
 
 def decision(**changes: Any) -> Decision:
@@ -102,6 +117,12 @@ class JsonState:
     def set(self, name: str, value: Any) -> None:
         self.entries[name] = json.dumps(value, allow_nan=False)
 
+    def get_bytes(self, name: str) -> bytes | None:
+        return self.entries[name].encode() if name in self.entries else None
+
+    def set_bytes(self, name: str, value: bytes) -> None:
+        self.entries[name] = value.decode()
+
     def delete(self, name: str) -> None:
         self.entries.pop(name, None)
 
@@ -109,7 +130,10 @@ class JsonState:
 class Bench:
     """Feeds one contact's events to `step`; a step that raises writes nothing and its event is refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.snapshot = Snapshot()
+        if policy is not None:
+            self.snapshot = self.snapshot.with_record(POLICY, policy.tenant, policy, 0)
         self.state = JsonState()
         self.effects: list[Effect] = []
         self.refused: list[tuple[Event, str]] = []
@@ -120,7 +144,7 @@ class Bench:
         """Step once; events that come back to the inbox wait in `returned`."""
         overlay = Overlay(self.state)
         try:
-            effects = list(step(event, overlay, Snapshot(), now))
+            effects = list(step(event, overlay, self.snapshot, now))
         except RecordError as problem:
             self.refused.append((event, problem.reason))
             return []

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from processors.sessions.logic import step
-from processors.sessions.logic.book import PARKED, PROGRESS, REPEATS_KEPT, SESSION, load_parked, load_progress
-from processors.sessions.logic.step import PARKED_LIMIT, TURN_LIMIT
+from processors.sessions.logic.book import PARKED, PROGRESS, REPEATS_KEPT, SESSION, Parked, Progress, load
+from processors.sessions.logic.waits import PARKED_LIMIT
+from processors.sessions.logic.turns import TURN_LIMIT
 from runtime.snapshot import Snapshot
 from schemas.agents import Tick
 from schemas.errors import RecordError
 from schemas.fields import Disposition, FinishedBy, Handling, Pool
 from schemas.interactions import TimerDue
-from schemas.topics import AGENT_EVENTS, CLOSED, INTERACTION_EVENTS, TIMERS, WFM_EVENTS, Effect
+from schemas.topics import AGENT_EVENTS, CLOSED, INTERACTION_EVENTS, SESSION_VIEWS, TIMERS, WFM_EVENTS, Effect
 from tests.contacts import (
     DECIDED_AT,
     HOUR,
@@ -39,7 +40,7 @@ def test_a_decision_opens_the_contact_in_its_quarter_of_an_hour():
     assert (delta.interval_start, delta.occurred_at) == (OFFERED_AT - SECOND, DECIDED_AT)
     assert (delta.queue, delta.intent, delta.pool) == ("cards", "card_lost", Pool.AI_CONTAINED)
     assert bench.timer == DECIDED_AT + 24 * HOUR
-    assert len(bench.effects) == 2
+    assert [effect.topic for effect in bench.effects] == [WFM_EVENTS, TIMERS, SESSION_VIEWS]
 
 
 def test_the_same_decision_again_changes_nothing():
@@ -53,14 +54,14 @@ def test_a_second_decision_is_flagged_and_enters_no_volume():
     bench = after(decision())
     assert bench.feed(decision(decision_id="d-2", queue="loans")) == []
     bench.run(decision(decision_id="d-2"), decision(decision_id="d-3"))
-    assert len(load_progress(bench.state).repeats) == 2
+    assert len(load(bench.state, PROGRESS, Progress).repeats) == 2
     bench.run(completed(0))
     assert [record.decision_id for record in bench.of(CLOSED)] == ["d-1"]
 
 
 def test_repeats_that_are_told_apart_are_bounded():
     bench = after(decision(), *(decision(decision_id=f"r-{n:03}") for n in reversed(range(100))))
-    assert load_progress(bench.state).repeats == tuple(f"r-{n:03}" for n in range(REPEATS_KEPT))
+    assert load(bench.state, PROGRESS, Progress).repeats == [f"r-{n:03}" for n in range(REPEATS_KEPT)]
 
 
 def test_a_turn_becomes_an_outcome_under_the_epoch_of_its_decision():
@@ -74,9 +75,10 @@ def test_a_turn_becomes_an_outcome_under_the_epoch_of_its_decision():
 def test_a_turn_writes_only_the_small_entry_and_sets_no_timer():
     bench = after(decision())
     session = bench.state.entries[SESSION]
-    assert [effect.topic for effect in bench.feed(turn(1))] == [AGENT_EVENTS]
+    assert [effect.topic for effect in bench.feed(turn(1))] == [AGENT_EVENTS, SESSION_VIEWS]
     assert bench.state.entries[SESSION] == session
-    assert len(bench.state.entries[PROGRESS]) < 64
+    assert len(bench.state.entries[PROGRESS]) < 128
+    assert set(bench.state.entries) == {SESSION, PROGRESS, "turn-0-1"}
 
 
 def test_of_two_turns_with_one_number_the_first_counts():
@@ -100,7 +102,11 @@ def test_a_plain_contact_costs_one_timer_and_one_tombstone():
     assert len(bench.of(TIMERS)) == 1
     bench.ring()
     assert bench.of(TIMERS)[1:] == [None]
-    assert bench.effects[-1] == Effect(TIMERS, None, "c-1")
+    assert bench.effects[-3:] == [
+        Effect(TIMERS, None, "c-1"),
+        Effect(SESSION_VIEWS, None, "c-1"),
+        Effect(SESSION_VIEWS, None, "c-1/turn-0-1"),
+    ]
     assert bench.state.entries == {}
 
 
@@ -281,7 +287,7 @@ def test_orphans_go_back_to_the_inbox_and_are_refused_there():
     bench.ring()
     assert bench.of(INTERACTION_EVENTS) == [turn(1), completed(1)]
     assert bench.refused == [(turn(1), "orphan"), (completed(1), "orphan")]
-    assert load_parked(bench.state).events == ()
+    assert load(bench.state, PARKED, Parked).events == []
     bench.ring()
     assert bench.state.entries == {}
     assert bench.of(TIMERS)[-1] is None

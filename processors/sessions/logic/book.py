@@ -1,30 +1,55 @@
-"""What sessions remember of one contact: three small entries of JSON data.
+"""What sessions remember of one contact: entries of JSON, each small, each written only when it changes.
 
-`session` holds the facts of the decision and is written once; `progress` is what later events
-change, some forty bytes; `parked` holds events that came before their decision. Turns change
-`progress` alone, so that a turn costs one small changelog record.
+`session` holds the facts of the decisions that stand and is written when the contact moves; `progress` is what most
+events change; `story` what seldom happens: triggers, transfers, supervision, the race. `turn-E-N` is one turn, with
+its texts redacted. `held` has turns ahead of their turn, `parked` events ahead of their decision.
 """
 
 from __future__ import annotations
 
-from typing import Self
+import enum
+from typing import Any, Self, TypeVar
 
 import msgspec
 
 from runtime.state import KeyedState
-from schemas.fields import Channel, Disposition, Pool
-from schemas.interactions import Completed, Decision, Turn
+from schemas.conversations import Exchange, Override, Side, Triggered, VerdictKind
+from schemas.events import BY_NAME
+from schemas.fields import Channel, Disposition, Event, Handling, Pool, Supervision, TurnResult
+from schemas.interactions import Completed, Customer, Decision, Fact, Turn
+from schemas.rules import Triggers
 
 SESSION = "session"
 PROGRESS = "progress"
+STORY = "story"
+HELD = "held"
 PARKED = "parked"
 
 REPEATS_KEPT = 16
 """Other decisions of one contact that are told apart; far above what retries of an offer give."""
+TEXT_KEPT = 4_000
+"""Characters of a text that are kept: ten minutes of speech."""
 
 
-class Session(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """Facts of the decision that stands. New fields go last, with a default: it is stored as a list."""
+class Entry(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False):
+    """Base of all entries. Stored as lists: new fields go last, with a default."""
+
+
+class Agent(Entry, frozen=True):
+    """The AI agent that has a contact, and the epoch of its breaker under which it was chosen."""
+
+    endpoint: str
+    version: str
+    provider: str
+    breaker_epoch: int
+
+
+class Session(Entry, frozen=True):
+    """Facts of the decisions that stand.
+
+    Of the first decision, by which volumes are counted: `decision_id` to `confidence`. As it is now: `agents`, one for
+    each epoch, None where people have the contact, to `decision_now`.
+    """
 
     decision_id: str
     tenant: str
@@ -35,17 +60,24 @@ class Session(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     queue: str
     pool: Pool
     disposition: Disposition
-    endpoint: str | None
-    endpoint_version: str | None
-    provider: str | None
-    breaker_epoch: int
     offered_at: int
     decided_at: int
-    confidence: float | None = None
+    confidence: float
+    agents: tuple[Agent | None, ...]
+    pool_now: Pool
+    supervision: Supervision | None
+    intent_now: str
+    queue_now: str
+    decision_now: str
+    customer: Customer | None = None
+    escalate: Triggers | None = None
+    approve: Triggers | None = None
+    was_watched: bool = False
 
     @classmethod
     def of(cls, decision: Decision, pool: Pool) -> Self:
         """Return the facts of a decision, whose pool is known not to be null."""
+        said = decision.instructions
         return cls(
             decision_id=decision.decision_id,
             tenant=decision.tenant,
@@ -56,88 +88,234 @@ class Session(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
             queue=decision.queue,
             pool=pool,
             disposition=decision.disposition,
-            endpoint=decision.endpoint,
-            endpoint_version=decision.endpoint_version,
-            provider=decision.provider,
-            breaker_epoch=decision.breaker_epoch,
             offered_at=decision.offered_at,
             decided_at=decision.decided_at,
             confidence=decision.confidence,
+            agents=(agent_of(decision),),
+            pool_now=pool,
+            supervision=decision.supervision,
+            intent_now=decision.intent,
+            queue_now=decision.queue,
+            decision_now=decision.decision_id,
+            customer=decision.customer,
+            escalate=said.escalate if said else None,
+            approve=said.approve if said else None,
+            was_watched=pool is Pool.AI_ASSISTED,
         )
 
+    @property
+    def agent(self) -> Agent | None:
+        """The AI agent that has the contact now."""
+        return self.agents[-1]
 
-class Progress(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """How far a session has come. Stored as a list: new fields go last, with a default.
+    @property
+    def last_agent(self) -> Agent | None:
+        """The AI agent that has the contact, or had it last."""
+        return next((agent for agent in reversed(self.agents) if agent is not None), None)
 
-    `due_at` is the timer that stands (UTC microseconds). `seen` is a mask of turn numbers in
-    hexadecimal, bit 0 for turn 1 (text: JSON numbers end at 64 bits). `completed` is kept only
-    while it waits for turns. `repeats` names other decisions of the same contact, sorted: their
-    count flags it. It keeps the first `REPEATS_KEPT` in the order of ids, so that neither order
-    nor repetition of arrival changes it.
+
+def agent_of(decision: Decision) -> Agent | None:
+    """Return the AI agent that a decision names."""
+    if decision.endpoint is None:
+        return None
+    return Agent(
+        endpoint=decision.endpoint,
+        version=decision.endpoint_version or "",
+        provider=decision.provider or "",
+        breaker_epoch=decision.breaker_epoch,
+    )
+
+
+class Stage(enum.StrEnum):
+    """Who has the contact: AI; nobody yet, in a race or while another agent is sought; people."""
+
+    AI = "ai"
+    RACING = "racing"
+    MOVING = "moving"
+    PEOPLE = "people"
+
+
+class Wait(enum.StrEnum):
+    """What a timer is for."""
+
+    EXPIRY = "expiry"
+    TURNS = "turns"
+    DURATION = "duration"
+    VERDICT = "verdict"
+    ACK = "ack"
+    CLAIM = "claim"
+    AGENT = "agent"
+
+
+class Progress(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """How far a session has come. Changed in place while a step runs; stored as a list, new fields last.
+
+    `due_at` is the timer that stands (UTC microseconds), the first of `waits` (Wait -> instant). `seen` has, for each
+    epoch, a mask of turn numbers in hexadecimal, bit 0 for turn 1 (text: JSON numbers end at 64 bits). `applied` is the
+    last turn of the present epoch that was applied in its order; `held` tells that turns wait for others. `completed`
+    is kept only while it waits for turns. `repeats` names other decisions of the same contact, sorted; the first
+    `REPEATS_KEPT` in the order of ids, so that neither order nor repetition of arrival changes it. `tone`: the last
+    sentiments; `failures`: failed turns in a row. `closed`: how the contact ended. `channel`, `channel_at`: the last
+    switch. `revision`: of the view.
     """
 
-    due_at: int
-    seen: str = "0"
-    closed: bool = False
+    due_at: int = 0
+    waits: dict[str, int] = {}
+    seen: list[str] = msgspec.field(default_factory=lambda: ["0"])
+    applied: int = 0
+    closed: Handling | None = None
+    stage: Stage = Stage.AI
+    revision: int = 0
+    held: bool = False
+    failures: int = 0
+    tone: list[float] = []
+    refused: int = 0
     completed: Completed | None = None
-    repeats: tuple[str, ...] = ()
+    repeats: list[str] = []
+    channel: Channel | None = None
+    channel_at: int = 0
+
+    @property
+    def epoch(self) -> int:
+        """The session's epoch: it grows when the contact leaves the agent that has it."""
+        return len(self.seen) - 1
 
     @property
     def turns_seen(self) -> int:
-        """How many turns were applied."""
-        return int(self.seen, 16).bit_count()
+        """How many turns were reported, under all epochs."""
+        return sum(int(mask, 16).bit_count() for mask in self.seen)
 
-    def has_turn(self, number: int) -> bool:
-        """Tell whether turn `number` was applied."""
-        return bool(int(self.seen, 16) >> (number - 1) & 1)
+    def has_turn(self, epoch: int, number: int) -> bool:
+        """Tell whether a turn was reported."""
+        return bool(int(self.seen[epoch], 16) >> (number - 1) & 1)
 
-    def with_turn(self, number: int) -> Progress:
-        """Return progress in which turn `number` was applied."""
-        return msgspec.structs.replace(self, seen=f"{int(self.seen, 16) | 1 << (number - 1):x}")
+    def note_turn(self, epoch: int, number: int) -> None:
+        """Note that a turn was reported."""
+        self.seen[epoch] = f"{int(self.seen[epoch], 16) | 1 << (number - 1):x}"
 
-    def with_repeat(self, decision_id: str) -> Progress:
-        """Return progress in which another decision is flagged."""
-        kept = tuple(sorted({*self.repeats, decision_id})[:REPEATS_KEPT])
-        return msgspec.structs.replace(self, repeats=kept)
+    def turns(self) -> list[tuple[int, int]]:
+        """Return epoch and number of every turn that was reported, in order."""
+        return [
+            (epoch, number + 1)
+            for epoch, mask in enumerate(self.seen)
+            for number in range(int(mask, 16).bit_length())
+            if int(mask, 16) >> number & 1
+        ]
+
+    def note_repeat(self, decision_id: str) -> bool:
+        """Note another decision of the same contact; return whether that is new."""
+        kept = sorted({*self.repeats, decision_id})[:REPEATS_KEPT]
+        changed, self.repeats = kept != self.repeats, kept
+        return changed
 
 
-class Parked(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """Events ahead of their decision. `orphaned`: the wait was given up and they were sent back."""
+class Story(msgspec.Struct, array_like=True, kw_only=True):
+    """What happened to a contact besides its turns. Changed in place while a step runs; new fields last.
+
+    `handoff`: the trigger of the warm transfer, with how often it was sent and who answered. `wanted`: a supervisor was
+    asked for; `supervisor` and `sequence`: the last word on who it is. `waiting`: turns of this epoch whose answer
+    waits for a verdict. `handovers`: from AI to AI. `round`: of the race; `claimed` by whom. `move_to`: the pool that
+    was asked for, and `moving` why, while an agent is sought.
+    """
+
+    triggers: list[Triggered] = []
+    overrides: list[Override] = []
+    handoff: Triggered | None = None
+    attempts: int = 0
+    acked_by: str | None = None
+    acked_at: int | None = None
+    wanted: bool = False
+    supervisor: str | None = None
+    sequence: int = -1
+    waiting: list[int] = []
+    handovers: int = 0
+    round: int = 0
+    claimed: Side | None = None
+    move_to: Pool | None = None
+    moving: Triggered | None = None
+
+
+class Kept(Entry, frozen=True):
+    """One turn as it is remembered, its texts redacted."""
+
+    endpoint: str
+    channel: Channel
+    result: TurnResult
+    occurred_at: int
+    customer_text: str | None = None
+    agent_text: str | None = None
+    sentiment: float | None = None
+    verdict: VerdictKind | None = None
+    refused: bool = False
+    why: tuple[Triggered, ...] = ()
+    assessment: str | None = None
+    tried: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+    def exchange(self, epoch: int, number: int) -> Exchange:
+        """Return the turn as others see it."""
+        return Exchange(
+            epoch=epoch,
+            turn=number,
+            endpoint=self.endpoint,
+            channel=self.channel,
+            result=self.result,
+            customer_text=self.customer_text,
+            agent_text=self.agent_text,
+            sentiment=self.sentiment,
+            verdict=self.verdict,
+            refused=self.refused,
+            occurred_at=self.occurred_at,
+        )
+
+
+class Parked(Entry, frozen=True):
+    """Events ahead of their decision, each as the name of its type and its JSON.
+
+    `orphaned`: the wait was given up and they were sent back.
+    """
 
     due_at: int
     orphaned: bool = False
-    turns: tuple[Turn, ...] = ()
-    completed: tuple[Completed, ...] = ()
+    parked: tuple[tuple[str, str], ...] = ()
 
     @property
-    def events(self) -> tuple[Turn | Completed, ...]:
-        """All of them. Turns first: a completion then finds the turns that it counts."""
-        return (*self.turns, *self.completed)
+    def events(self) -> list[Event]:
+        """The events, in their order of arrival."""
+        return [msgspec.json.decode(text, type=BY_NAME[name]) for name, text in self.parked]
 
-    def with_event(self, event: Turn | Completed) -> Parked:
+    def has(self, event: Event) -> bool:
+        """Tell whether this very event is here."""
+        return _packed(event) in self.parked
+
+    def with_event(self, event: Event) -> Parked:
         """Return parked events with one more."""
-        if isinstance(event, Turn):
-            return msgspec.structs.replace(self, turns=(*self.turns, event))
-        return msgspec.structs.replace(self, completed=(*self.completed, event))
+        return msgspec.structs.replace(self, parked=(*self.parked, _packed(event)))
 
 
-def load_session(state: KeyedState) -> Session | None:
-    """Return the facts of the session, None where there is none."""
-    stored = state.get(SESSION)
-    return None if stored is None else msgspec.convert(stored, Session)
+def _packed(event: Event) -> tuple[str, str]:
+    return type(event).__name__, msgspec.json.encode(event).decode()
 
 
-def load_progress(state: KeyedState) -> Progress:
-    """Return the progress of a session that exists."""
-    return msgspec.convert(state.get(PROGRESS), Progress)
+E = TypeVar("E", Session, Progress, Story, Kept, Parked, list[Turn])
+
+_ENCODER = msgspec.json.Encoder()
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind) for kind in (Session, Progress, Story, Kept, Parked, list[Turn])
+}
 
 
-def load_parked(state: KeyedState) -> Parked | None:
-    """Return what is parked, None where nothing ever was."""
-    stored = state.get(PARKED)
-    return None if stored is None else msgspec.convert(stored, Parked)
+def load(state: KeyedState, name: str, kind: type[E]) -> E | None:
+    """Return an entry, None where there is none."""
+    stored = state.get_bytes(name)
+    return None if stored is None else _DECODERS[kind].decode(stored)
 
 
-def save(state: KeyedState, name: str, entry: Session | Progress | Parked) -> None:
-    """Store an entry as JSON data."""
-    state.set(name, msgspec.to_builtins(entry))
+def save(state: KeyedState, name: str, entry: Session | Progress | Story | Kept | Parked | list[Turn]) -> None:
+    """Store an entry as JSON."""
+    state.set_bytes(name, _ENCODER.encode(entry))
+
+
+def turn_name(epoch: int, number: int) -> str:
+    """Return the name of the entry of a turn."""
+    return f"turn-{epoch}-{number}"

@@ -5,11 +5,31 @@ So the same events give the same bytes in whatever order they came.
 
 from __future__ import annotations
 
-from processors.sessions.logic.book import Session
+from processors.sessions.logic.book import Agent, Progress, Session, Story
 from schemas.agents import Outcome
+from schemas.conversations import (
+    Exchange,
+    Moved,
+    SessionView,
+    SupervisionEnded,
+    SupervisionWanted,
+    Transferred,
+    Triggered,
+    TurnView,
+)
 from schemas.fields import Disposition, FinishedBy, Handling, Pool
 from schemas.interactions import Closed, Completed, TimerSet, Turn
-from schemas.topics import AGENT_EVENTS, CLOSED, TIMERS, WFM_EVENTS, Effect
+from schemas.topics import (
+    AGENT_EVENTS,
+    ASSIGNMENTS,
+    CLOSED,
+    SESSION_VIEWS,
+    SUPERVISION_EVENTS,
+    TIMERS,
+    WFM_EVENTS,
+    Effect,
+    turn_key,
+)
 from schemas.wfm import VolumeDelta
 
 INTERVAL_MICROS = 15 * 60 * 1_000_000
@@ -29,11 +49,10 @@ def handling_of(session: Session, completed: Completed) -> Handling:
         case FinishedBy.SELF_SERVICE:
             return Handling.DEFLECTED
         case FinishedBy.HUMAN:
-            alone = session.pool is Pool.HUMAN_EXCLUSIVE and completed.ai_turns == 0
+            alone = session.pool_now is Pool.HUMAN_EXCLUSIVE and completed.ai_turns == 0
             return Handling.HUMAN_ONLY if alone else Handling.AI_ESCALATED
         case FinishedBy.AI:
-            watched = session.pool is Pool.AI_ASSISTED or completed.watched
-            return Handling.AI_ASSISTED if watched else Handling.AI_CONTAINED
+            return Handling.AI_ASSISTED if session.was_watched or completed.watched else Handling.AI_CONTAINED
 
 
 def opened(interaction_id: str, session: Session) -> Effect:
@@ -56,21 +75,21 @@ def opened(interaction_id: str, session: Session) -> Effect:
     )
 
 
-def outcome(turn: Turn, session: Session, provider: str) -> Effect:
+def outcome(turn: Turn, session: Session, agent: Agent) -> Effect:
     """Return the outcome of one AI turn, booked to the epoch under which its endpoint was chosen."""
     return Effect(
         AGENT_EVENTS,
         Outcome(
             tenant=session.tenant,
-            provider=provider,
+            provider=agent.provider,
             endpoint=turn.endpoint,
-            version=session.endpoint_version or "",
+            version=agent.version,
             interaction_id=turn.interaction_id,
             turn=turn.number,
-            channel=session.channel,
+            channel=turn.channel or session.channel,
             intent=session.intent,
             queue=session.queue,
-            breaker_epoch=session.breaker_epoch,
+            breaker_epoch=agent.breaker_epoch,
             result=turn.result,
             latency_ms=turn.latency_ms,
             quality=turn.quality,
@@ -81,7 +100,7 @@ def outcome(turn: Turn, session: Session, provider: str) -> Effect:
 
 def closed(session: Session, completed: Completed) -> list[Effect]:
     """Return what tells of a close: the contact's last record, and its move to the final volume."""
-    handling = handling_of(session, completed)
+    handling, agent = handling_of(session, completed), session.last_agent
     record = Closed(
         interaction_id=completed.interaction_id,
         tenant=session.tenant,
@@ -92,8 +111,8 @@ def closed(session: Session, completed: Completed) -> list[Effect]:
         intent=session.intent,
         queue=session.queue,
         handling=handling,
-        endpoint=session.endpoint,
-        endpoint_version=session.endpoint_version,
+        endpoint=agent.endpoint if agent else None,
+        endpoint_version=agent.version if agent else None,
         ai_turns=completed.ai_turns,
         resolved=completed.resolved,
         ai_seconds=completed.ai_seconds,
@@ -125,16 +144,109 @@ def closed(session: Session, completed: Completed) -> list[Effect]:
     return [Effect(CLOSED, record), Effect(WFM_EVENTS, move)]
 
 
-def timer(interaction_id: str, due_at: int, standing: int | None) -> list[Effect]:
-    """Return the wish to be woken at `due_at`; nothing where that timer stands already."""
-    return [] if due_at == standing else [new_timer(interaction_id, due_at)]
+def moved(
+    interaction_id: str, before: Session, after: Session, epoch: int, triggered: Triggered, left: Agent | None
+) -> Effect:
+    """Return what tells that a contact went to another pool or agent. left: the AI agent that it leaves."""
+    return Effect(
+        ASSIGNMENTS,
+        Moved(
+            interaction_id=interaction_id,
+            tenant=before.tenant,
+            epoch=epoch,
+            from_pool=before.pool_now,
+            to_pool=after.pool_now,
+            trigger=triggered,
+            from_endpoint=left.endpoint if left else None,
+            to_endpoint=after.agent.endpoint if after.agent else None,
+            queue=after.queue_now,
+            occurred_at=triggered.occurred_at,
+        ),
+    )
 
 
-def new_timer(interaction_id: str, due_at: int) -> Effect:
-    """Return the wish to be woken at `due_at`, where no timer stands: the last one has rung."""
-    return Effect(TIMERS, TimerSet(interaction_id=interaction_id, due_at=due_at))
+def supervision_wanted(interaction_id: str, session: Session, limit: int, at: int) -> Effect:
+    """Return the wish for a supervisor."""
+    wanted = SupervisionWanted(tenant=session.tenant, interaction_id=interaction_id, limit=limit, occurred_at=at)
+    return Effect(SUPERVISION_EVENTS, wanted)
+
+
+def supervision_ended(interaction_id: str, session: Session, at: int) -> Effect:
+    """Return what frees a supervisor."""
+    return Effect(
+        SUPERVISION_EVENTS, SupervisionEnded(tenant=session.tenant, interaction_id=interaction_id, occurred_at=at)
+    )
+
+
+def timer(interaction_id: str, due_at: int, agent: str | None = None, breaker_epoch: int = 0) -> Effect:
+    """Return the wish to be woken at `due_at`, or when the agent is lost."""
+    return Effect(
+        TIMERS, TimerSet(interaction_id=interaction_id, due_at=due_at, agent=agent, breaker_epoch=breaker_epoch)
+    )
 
 
 def no_timer(interaction_id: str) -> Effect:
     """Return the tombstone that takes the wish to be woken back."""
     return Effect(TIMERS, None, interaction_id)
+
+
+def turn_view(interaction_id: str, tenant: str, exchange: Exchange, revision: int) -> Effect:
+    """Return a turn as others may look it up."""
+    return Effect(
+        SESSION_VIEWS, TurnView(interaction_id=interaction_id, tenant=tenant, revision=revision, exchange=exchange)
+    )
+
+
+def session_view(interaction_id: str, session: Session, progress: Progress, story: Story, at: int) -> Effect:
+    """Return a contact as others may look it up. at: when it became so."""
+    agent, handoff = session.agent, story.handoff
+    transfer = None
+    if handoff is not None:
+        transfer = Transferred(
+            handoff_id=handoff_id(interaction_id, handoff.epoch + 1),
+            attempts=story.attempts,
+            acked_by=story.acked_by,
+            acked_at=story.acked_at,
+        )
+    return Effect(
+        SESSION_VIEWS,
+        SessionView(
+            interaction_id=interaction_id,
+            tenant=session.tenant,
+            revision=progress.revision,
+            epoch=progress.epoch,
+            decision_id=session.decision_now,
+            pool=session.pool_now,
+            supervision=session.supervision,
+            channel=progress.channel or session.channel,
+            language=session.language,
+            segment=session.segment,
+            intent=session.intent_now,
+            confidence=session.confidence,
+            queue=session.queue_now,
+            endpoint=agent.endpoint if agent else None,
+            endpoint_version=agent.version if agent else None,
+            customer=session.customer,
+            supervisor=story.supervisor,
+            turns=progress.turns_seen,
+            refused=progress.refused,
+            triggers=tuple(story.triggers),
+            overrides=tuple(story.overrides),
+            transfer=transfer,
+            closed=progress.closed,
+            offered_at=session.offered_at,
+            decided_at=session.decided_at,
+            updated_at=at,
+        ),
+    )
+
+
+def handoff_id(interaction_id: str, epoch: int) -> str:
+    """Return the id of the warm transfer that began an epoch."""
+    return f"{interaction_id}/{epoch}"
+
+
+def no_views(interaction_id: str, progress: Progress) -> list[Effect]:
+    """Return the tombstones that take a contact and its turns from what others may look up."""
+    keys = [interaction_id, *(turn_key(interaction_id, epoch, number) for epoch, number in progress.turns())]
+    return [Effect(SESSION_VIEWS, None, key) for key in keys]

@@ -1,0 +1,199 @@
+"""Turns of AI agents: reported in any order, applied by number, refused where their agent has lost the contact.
+
+reported -> outcome for the health monitor, at once, whatever the order
+         -> of the present epoch: applied when those before it are, or when the wait for them is over
+         -> of an epoch before: refused
+"""
+
+from __future__ import annotations
+
+from processors.sessions.logic import effects, oversight, race, transfer
+from processors.sessions.logic.book import TEXT_KEPT, Agent, Kept, Stage, Wait
+from processors.sessions.logic.case import Case
+from processors.sessions.logic.triggers import TONE_TURNS, met
+from schemas.conversations import AnswerRefused, Trigger
+from schemas.errors import RecordError
+from schemas.fields import TurnResult
+from schemas.interactions import Turn
+from schemas.topics import ASSIGNMENTS, Effect
+
+TURNS_WAIT_MICROS = 30 * 1_000_000
+"""Longest wait of a completion, or of a turn, for turns that come before it: 30 s, above a platform's usual retries."""
+HELD_LIMIT = 64
+"""Turns held per contact."""
+TURN_LIMIT = 1_000
+"""Highest turn number: a turn every 90 s over the 24 h of a session would give 960."""
+
+
+def check_number(turn: Turn) -> None:
+    """Raise RecordError (`turn_number`) where a turn's number is absurd."""
+    if turn.number > TURN_LIMIT:
+        raise RecordError(
+            "turn_number",
+            f"turn {turn.number} of contact {turn.interaction_id}: count turns from 1 to {TURN_LIMIT} in each contact",
+        )
+
+
+def reported(case: Case, turn: Turn) -> None:
+    """Take a turn."""
+    agent = _agent_of(case, turn)
+    progress = case.progress
+    if progress.has_turn(turn.epoch, turn.number):
+        return
+    if turn.epoch == progress.epoch and turn.number > progress.applied + 1 and len(case.held) >= HELD_LIMIT:
+        raise RecordError(
+            "held_full",
+            f"turn {turn.number} of contact {turn.interaction_id}: {HELD_LIMIT} turns wait for earlier ones already; "
+            "report turns without gaps",
+        )
+    progress.note_turn(turn.epoch, turn.number)
+    case.changed = True
+    case.out.append(effects.outcome(turn, case.session, agent))
+    if turn.epoch < progress.epoch:
+        _refuse(case, turn)
+    elif progress.closed is not None or turn.number <= progress.applied:
+        _late(case, turn)
+    elif turn.number == progress.applied + 1:
+        _apply(case, turn)
+        _drain(case)
+    else:
+        case.hold(sorted([*case.held, turn], key=_number))
+        if Wait.TURNS not in progress.waits:
+            case.wait(Wait.TURNS, case.now + TURNS_WAIT_MICROS)
+
+
+def apply_all(case: Case) -> None:
+    """Apply all that is held, whatever is missing before it."""
+    while case.held:
+        first, *others = case.held
+        case.hold(others)
+        _apply_or_refuse(case, first)
+
+
+def _drain(case: Case) -> None:
+    """Apply what is held, as far as nothing is missing before it."""
+    while case.held:
+        first, *others = case.held
+        if first.epoch == case.progress.epoch and first.number != case.progress.applied + 1:
+            return
+        case.hold(others)
+        _apply_or_refuse(case, first)
+    if case.progress.completed is None:
+        case.wait_no_more(Wait.TURNS)
+
+
+def _apply_or_refuse(case: Case, turn: Turn) -> None:
+    if turn.epoch < case.progress.epoch:
+        _refuse(case, turn)
+    else:
+        _apply(case, turn)
+
+
+def _agent_of(case: Case, turn: Turn) -> Agent:
+    """Return the agent that a turn is booked to, having checked that the turn is the session's."""
+    check_number(turn)
+    if turn.epoch > case.progress.epoch:
+        raise RecordError(
+            "epoch_ahead",
+            f"turn {turn.number} of contact {turn.interaction_id} is of epoch {turn.epoch}, the session of "
+            f"{case.progress.epoch}: put the `session_epoch` of your decision on it",
+        )
+    agent = case.session.agents[turn.epoch]
+    if agent is None or turn.endpoint != agent.endpoint:
+        whom = agent.endpoint if agent else "people"
+        raise RecordError(
+            "wrong_endpoint",
+            f"turn {turn.number} of contact {turn.interaction_id} came from endpoint {turn.endpoint}, but decision "
+            f"{case.session.decision_now} sent the contact to {whom}: report turns of that one only",
+        )
+    return agent
+
+
+def _apply(case: Case, turn: Turn) -> None:
+    """Apply a turn in its order: remember it, and see whether it calls for a person, another agent or a verdict."""
+    progress = case.progress
+    progress.applied = turn.number
+    if progress.stage is Stage.RACING or Wait.CLAIM in progress.waits:
+        race.spoken(case, turn)
+    _feel(case, turn)
+    _switch(case, turn)
+    kept = _kept(turn, case, refused=False)
+    escalate = case.session.escalate
+    hits = met(escalate, turn, case.session, progress, case.policy) if escalate is not None else []
+    moves = turn.intent is not None and turn.intent != case.session.intent_now
+    if not hits and not moves:
+        kept = oversight.review(case, turn, kept)
+    case.keep_turn(turn.epoch, turn.number, kept)
+    if hits:
+        transfer.to_people(case, hits)
+    elif moves and turn.intent is not None:
+        told = f"{case.session.intent_now} -> {turn.intent}"
+        hit = transfer.triggered(case, Trigger.OTHER_INTENT, told, turn.occurred_at, turn.number)
+        transfer.to_other_agent(case, hit, turn.intent, turn.intent_confidence)
+    else:
+        oversight.ask(case, turn.number)
+
+
+def _feel(case: Case, turn: Turn) -> None:
+    progress = case.progress
+    progress.failures = 0 if turn.result is TurnResult.OK else progress.failures + 1
+    if turn.sentiment is not None:
+        progress.tone = [*progress.tone, turn.sentiment][-TONE_TURNS:]
+
+
+def _switch(case: Case, turn: Turn) -> None:
+    """Note the channel of a turn, where it is not what it was."""
+    if turn.channel is not None and turn.channel is not case.channel and turn.occurred_at > case.progress.channel_at:
+        case.progress.channel, case.progress.channel_at = turn.channel, turn.occurred_at
+        case.view(turn.occurred_at)
+
+
+def _late(case: Case, turn: Turn) -> None:
+    """Remember a turn that changes nothing any more: its contact is closed, or went on without it."""
+    case.keep_turn(turn.epoch, turn.number, _kept(turn, case, refused=False))
+    case.view(turn.occurred_at)
+
+
+def _refuse(case: Case, turn: Turn) -> None:
+    """Refuse the answer of an agent that has lost the contact."""
+    answered = turn.result is TurnResult.OK
+    case.keep_turn(turn.epoch, turn.number, _kept(turn, case, refused=answered))
+    case.changed = True
+    if not answered:
+        return
+    case.progress.refused += 1
+    case.view(turn.occurred_at)
+    refused = AnswerRefused(
+        interaction_id=case.interaction_id,
+        tenant=case.session.tenant,
+        endpoint=turn.endpoint,
+        epoch=turn.epoch,
+        turn=turn.number,
+        session_epoch=turn.epoch + 1,
+        occurred_at=turn.occurred_at,
+    )
+    case.out.append(Effect(ASSIGNMENTS, refused))
+
+
+def _kept(turn: Turn, case: Case, *, refused: bool) -> Kept:
+    return Kept(
+        endpoint=turn.endpoint,
+        channel=turn.channel or case.session.channel,
+        result=turn.result,
+        occurred_at=turn.occurred_at,
+        customer_text=_cut(turn.customer_text),
+        agent_text=_cut(turn.agent_text),
+        sentiment=turn.sentiment,
+        refused=refused,
+        assessment=_cut(turn.assessment),
+        tried=turn.tried,
+        facts=turn.facts,
+    )
+
+
+def _cut(text: str | None) -> str | None:
+    return text if text is None or len(text) <= TEXT_KEPT else text[:TEXT_KEPT] + "…"
+
+
+def _number(turn: Turn) -> int:
+    return turn.number
