@@ -109,7 +109,9 @@ class Router:
             return outputs
         choices = self.models.choices(batch.snapshot)
         keys = [contact_key(offered.tenant, offered.interaction_id) for offered in offers]
-        self._guard.ask(keys, [f"{record.partition}:{record.offset}" for record in records])
+        self._guard.ask(
+            list(map(_offered_once_as, offers, keys)), [f"{record.partition}:{record.offset}" for record in records]
+        )
         policies = batch.snapshot.of(POLICY)
         self._capacity.ask(policies, offers)
         limited = self._limits.limited(policies, offers, batch.now)
@@ -129,7 +131,8 @@ class Router:
             else:
                 full, load = self._capacity.full(offered.tenant), plain
                 if full or limited[at]:
-                    load = Load(store_down=plain.store_down, full=full, limited=limited[at])
+                    over = limited[at] if offered.handover is None else ()
+                    load = Load(store_down=plain.store_down, full=full, limited=over)
                 decision = self._decide(contact, world, batch.now, load)
                 if decision.endpoint is not None:
                     self._capacity.assign(offered.tenant, decision.endpoint, keys[at])
@@ -223,6 +226,11 @@ class Router:
             routed,
             Packed(INTERACTION_EVENTS.name, key, value),
         )
+
+
+def _offered_once_as(offered: Offered, key: str) -> str:
+    """Return what the guard knows an offer as: each handover of a contact is offered once as well."""
+    return key if offered.handover is None else f"{key}#{offered.handover.epoch}"
 
 
 def _count(offers: Sequence[Offered], decisions: Sequence[Decision]) -> None:

@@ -188,7 +188,7 @@ SUPERVISION_EVENTS = Topic(
 SESSION_VIEWS = Topic(
     "sessions.views", "contacts as others may look them up, redacted, with a revision",
     "interaction_id, or interaction_id/turn-EPOCH-NUMBER", _view, (conversations.SessionView, conversations.TurnView),
-    ("sessions",), ("copies",), compacted=True,
+    ("sessions",), ("copies",), compacted=True, inbox=True,
 )  # fmt: skip
 ALERTS = Topic(
     "alerts", "what people must put right", "tenant", _tenant, (conversations.Alert,), ("sessions",), ("anyone",),

@@ -26,7 +26,20 @@ def written_under(schema: dict[str, Any], event: Event) -> bytes:
 
 def seen_by(schema: dict[str, Any], event: Event) -> Any:
     """What a program with this schema knows of an event, as JSON data."""
-    return _fit(schema, msgspec.to_builtins(event), {})
+    return _fit(schema, msgspec.to_builtins(event), _named(schema))
+
+
+def _named(schema: Any) -> dict[str, Any]:
+    """Every record that a schema defines anywhere, by its full name: it may be used where no data shows it first."""
+    if isinstance(schema, list):
+        return {name: record for branch in schema for name, record in _named(branch).items()}
+    if not isinstance(schema, dict):
+        return {}
+    if schema["type"] != "record":
+        return _named(schema.get("items", schema.get("values")))
+    own = schema["name"] if "." in schema["name"] else f"{schema['namespace']}.{schema['name']}"
+    inner = {name: record for field in schema["fields"] for name, record in _named(field["type"]).items()}
+    return {own: schema, **inner}
 
 
 def _fit(schema: Any, data: Any, names: dict[str, Any]) -> Any:
@@ -42,5 +55,4 @@ def _fit(schema: Any, data: Any, names: dict[str, Any]) -> Any:
         return [_fit(schema["items"], item, names) for item in data or ()]
     if schema["type"] == "map":
         return {key: _fit(schema["values"], value, names) for key, value in (data or {}).items()}
-    names[schema["name"] if "." in schema["name"] else f"{schema['namespace']}.{schema['name']}"] = schema
     return {field["name"]: _fit(field["type"], (data or {}).get(field["name"]), names) for field in schema["fields"]}

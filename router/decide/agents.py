@@ -63,13 +63,13 @@ class Agents:
     unwell: tuple[Reason, ...]
     allowed: bool
 
-    def without(self, full: Collection[str], intent: str, offered: Offered) -> Agents:
-        """Return these without those that can have no more contacts now, which are named."""
-        left = tuple(agent for agent in self.able if agent.endpoint.endpoint not in full)
+    def without(self, out: Collection[str], why: str, intent: str, offered: Offered) -> Agents:
+        """Return these without some endpoints that cannot have the contact, which are named under the reason `why`."""
+        left = tuple(agent for agent in self.able if agent.endpoint.endpoint not in out)
         if len(left) == len(self.able):
             return self
-        names = ", ".join(agent.endpoint.endpoint for agent in self.able if agent.endpoint.endpoint in full)
-        unwell = (*self.unwell, Reason(code="at_capacity", detail=names))
+        names = ", ".join(agent.endpoint.endpoint for agent in self.able if agent.endpoint.endpoint in out)
+        unwell = (*self.unwell, Reason(code=why, detail=names))
         return grouped(self.every, left, unwell, intent, offered, allowed=self.allowed)
 
 

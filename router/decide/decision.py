@@ -18,8 +18,17 @@ from router.decide.people import People
 from router.decide.rules import NOT_RULED, Oversight, Ruled, instructions_of
 from router.decide.world import Cut, Route, TenantWorld, World
 from schemas.control import KillSwitch
-from schemas.fields import MICROS_PER_SECOND, Channel, Disposition, Pool, Supervision
-from schemas.interactions import DEFAULT_THRESHOLDS, Classification, Decision, Instructions, Load, Offered, Reason
+from schemas.fields import MICROS_PER_SECOND, Channel, Direction, Disposition, Pool, Supervision
+from schemas.interactions import (
+    DEFAULT_THRESHOLDS,
+    Classification,
+    Customer,
+    Decision,
+    Instructions,
+    Load,
+    Offered,
+    Reason,
+)
 from schemas.rules import Answer, ComplianceEffect
 from schemas.topics import kill_key
 
@@ -105,6 +114,8 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
     arrival, reasons = offered_at(offered, now), choice.reasons
     if arrival != offered.occurred_at:
         reasons = (Reason(code="time_corrected", detail=str(offered.occurred_at)), *reasons)
+    if offered.handover is not None:
+        reasons = (Reason(code="handover", detail=offered.handover.reason), *reasons)
     agent, supervision = choice.agent, choice.supervision
     endpoint = agent.endpoint if agent else None
     return Decision(
@@ -135,6 +146,28 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
         offered_at=arrival,
         decided_at=now,
         instructions=choice.instructions,
+        session_epoch=offered.handover.epoch if offered.handover else 0,
+        customer=_customer_of(offered),
+        parallel=agent is not None and tenant is not None and tenant.is_parallel(offered, classification.intent),
+    )
+
+
+def _customer_of(offered: Offered) -> Customer | None:
+    """Return what an offer states of its customer, None where that is nothing."""
+    if (
+        offered.customer_id is None
+        and offered.region is None
+        and not offered.flags
+        and offered.age_years is None
+        and offered.direction is Direction.INBOUND
+    ):
+        return None
+    return Customer(
+        customer_id=offered.customer_id,
+        region=offered.region,
+        flags=offered.flags,
+        age_years=offered.age_years,
+        direction=offered.direction,
     )
 
 
@@ -152,6 +185,7 @@ def repeat(contact: Contact, world: World, first_place: tuple[int, int], now: in
         provider=None,
         breaker_epoch=0,
         instructions=None,
+        parallel=False,
         reasons=(Reason(code="repeat", detail=f"decided first as {first}"),),
         first_decision_id=first,
     )
@@ -181,9 +215,11 @@ def _choose(contact: Contact, tenant: TenantWorld, cut: Cut, route: Route, load:
     if not route.whatever and confidence < cut.thresholds.assisted:
         below = Reason(code="confidence_below_assisted", detail=f"{confidence:.4f} < {cut.assisted_text}")
         return Choice(None, None, (*cut.named, below))
-    agents = route.agents
+    agents, offered = route.agents, contact.offered
     if load.full:
-        agents = agents.without(load.full, contact.classification.intent, contact.offered)
+        agents = agents.without(load.full, "at_capacity", contact.classification.intent, offered)
+    if offered.handover is not None:
+        agents = agents.without(offered.handover.excluded, "handed_over", contact.classification.intent, offered)
     choice = _among(contact, cut, route, agents, load.probe_permits)
     if choice.agent is None:
         return _spilled(choice, tenant, route, contact.offered.channel)

@@ -39,11 +39,11 @@ class Compliance:
     """The rules of compliance of a policy."""
 
     def __init__(self, rules: Sequence[ComplianceRule]) -> None:
-        self._rules = [(rule, _tests(rule.when)) for rule in rules]
+        self._rules = [(rule, applies(rule.when)) for rule in rules]
 
     def ruled(self, offered: Offered, intent: str) -> Ruled:
         """Return what the rules that apply to a contact ask for; all of them are named."""
-        applied = [rule for rule, tests in self._rules if all(test(offered, intent) for test in tests)]
+        applied = [rule for rule, test in self._rules if test(offered, intent)]
         if not applied:
             return NOT_RULED
         effect = min((rule.effect for rule in applied), key=_STRICTEST.index)
@@ -53,6 +53,12 @@ class Compliance:
             tuple(rule.text for rule in applied if rule.effect is ComplianceEffect.DISCLOSE),
             tuple(Reason(code="compliance", detail=f"{rule.rule}: {rule.effect}") for rule in applied),
         )
+
+
+def applies(when: Condition) -> _Test:
+    """Return the test of whether a condition holds for a contact."""
+    tests = _tests(when)
+    return lambda offered, intent: all(test(offered, intent) for test in tests)
 
 
 def _tests(when: Condition) -> list[_Test]:

@@ -26,7 +26,7 @@ from router.decide.agents import (
 )
 from router.decide.fit import Worker
 from router.decide.people import People, Queues, calendars_of, said_of
-from router.decide.rules import Compliance, Oversight, moved, oversight_of
+from router.decide.rules import Compliance, Oversight, applies, moved, oversight_of
 from runtime.snapshot import Snapshot
 from schemas.agents import Transition
 from schemas.control import Availability, Endpoint, KillSwitch, Policy, ThresholdRow
@@ -77,6 +77,7 @@ class TenantWorld:
         self.policy = policy
         self._outages = _outages_of(policy, outages)
         self.compliance = Compliance(policy.compliance) if policy.compliance else None
+        self._parallel = applies(policy.parallel.when) if policy.parallel else None
         self.human_only_flags = frozenset(policy.human_only_flags)
         self._orders = _in_force(orders, policy.tenant)
         self.killed = self._orders.get(kill_scope(None)) or self._orders.get(kill_scope(policy.tenant))
@@ -181,6 +182,10 @@ class TenantWorld:
             and said_of(policy, availability) == self._said
             and _outages_of(policy, outages) == self._outages
         )
+
+    def is_parallel(self, offered: Offered, intent: str) -> bool:
+        """Return whether people are reserved for a contact while its agent is being reached."""
+        return self._parallel is not None and offered.handover is None and self._parallel(offered, intent)
 
     def short_people(self, queue: str) -> bool:
         """Return whether the people of a queue are so short that contacts spill over."""

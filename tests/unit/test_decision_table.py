@@ -221,7 +221,11 @@ def instructions_told(instructions: Instructions | None) -> str:
     for name, triggers in (("approve", instructions.approve), ("escalate", instructions.escalate)):
         if triggers is not None:
             stated = {field: getattr(triggers, field) for field in triggers.__struct_fields__}
-            parts += [f"{name} {field} {value:g}" for field, value in stated.items() if isinstance(value, (int, float))]
+            parts += [
+                f"{name} {field} {value:g}"
+                for field, value in stated.items()
+                if isinstance(value, (int, float)) and value is not False
+            ]
             parts += [f"{name} topics {' '.join(triggers.topics)}"] if triggers.topics else []
     return "; ".join([*parts, *(f"note {text}" for text in instructions.notes)])
 
