@@ -18,7 +18,7 @@ from runtime.clock import real_now
 from runtime.kafka import consumer_config, last_stable_offsets, partitions_of
 from runtime.settings import Settings
 from schemas.fields import MICROS_PER_SECOND
-from schemas.topics import ROUTED
+from schemas.topics import ROUTED, Topic
 from trunkline.demo.observe import Witness
 from trunkline.installation import Installation
 
@@ -97,9 +97,9 @@ def _end_offsets(settings: Settings, places: list[tuple[str, int]]) -> dict[tupl
         consumer.close()
 
 
-def count_uncommitted(settings: Settings) -> int:
-    """Records of `interactions.routed`, those of aborted transactions included."""
-    places = partitions_of(settings, [ROUTED.name])
+def count_uncommitted(settings: Settings, topic: Topic = ROUTED) -> int:
+    """Records of a topic, those of aborted transactions included."""
+    places = partitions_of(settings, [topic.name])
     consumer = Consumer({**consumer_config(settings), "isolation.level": "read_uncommitted", "group.id": "storm"})
     consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in places])
     ended: set[int] = set()
