@@ -68,6 +68,11 @@ class Stage:
         """Return the processes that work for every subject, by the name that tables give them."""
         return {"broker": psutil.Process(self.kafka.pid), "redis": psutil.Process(self.redis.pid)}
 
+    def kafka_logs(self, *parts: str) -> list[Path]:
+        """Return the broker's folders of partitions whose names have all of these parts."""
+        folders = (self.folder / "kafka").rglob("*-[0-9]*")
+        return [each for each in folders if each.is_dir() and all(part in each.name for part in parts)]
+
     def model(self, intents: int = INTENTS) -> Path:
         """Return the file of the model with so many intents; made once."""
         if intents not in self._models:

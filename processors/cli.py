@@ -22,9 +22,10 @@ def _command(name: str, about: str) -> click.Command:
     return run
 
 
-sessions = _command("sessions", "Follow contacts from their decision to their end; report outcomes and volumes.")
+supervisors = _command("supervisors", "Give a supervisor to each contact that needs one, and to nobody too many.")
 clock = _command("clock", "Write the ticks and timers that the other services live by.")
 health = _command("health", "Watch the AI agents; open and close their circuit breakers.")
 analytics = _command("analytics", "Add up volumes by queue, intent, channel, language and 15-minute interval.")
 staffing = _command("staffing", "Turn AI outages into people required, by queue.")
 counts = _command("counts", "Take contacts that have ended off the counts of contacts at once.")
+copies = _command("copies", "Keep copies of contacts in Redis, for look-ups.")

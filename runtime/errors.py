@@ -9,6 +9,8 @@ TrunklineError                    base of all that is raised on purpose
 ├── SettingsError                 a setting is missing, malformed or contradicts another
 ├── KafkaUnavailableError         no broker answers, or it refuses for longer than we wait
 ├── FencedError                   another process holds this slot: end, and let one of the two run
+├── StoreUnavailableError         Redis does not answer somebody who cannot do without
+├── ApiKeysError                  the file of API keys cannot be used, or a key is there twice or not at all
 ├── EmbeddedError                 an embedded Kafka or Redis cannot be fetched or started
 ├── SupervisorError               a supervised program fails, or the supervisor is misused
 ├── router.classify ModelError            a model file is damaged, foreign or cannot be stored
@@ -27,6 +29,7 @@ from __future__ import annotations
 from schemas.errors import DecodeError, EncodeError, RecordError, SchemaError, TrunklineError
 
 __all__ = [
+    "ApiKeysError",
     "DecodeError",
     "EmbeddedError",
     "EncodeError",
@@ -35,6 +38,7 @@ __all__ = [
     "RecordError",
     "SchemaError",
     "SettingsError",
+    "StoreUnavailableError",
     "SupervisorError",
     "TrunklineError",
 ]
@@ -53,6 +57,14 @@ class FencedError(TrunklineError):
 
     Nothing this process produces can be committed any more: it must end, and a new one start.
     """
+
+
+class StoreUnavailableError(TrunklineError):
+    """Redis does not answer, and what was asked for is nowhere else."""
+
+
+class ApiKeysError(TrunklineError):
+    """The file of API keys cannot be read or written, or has a key of that name already, or none."""
 
 
 class EmbeddedError(TrunklineError):

@@ -7,7 +7,7 @@ keyed state would see a key on two partitions. All consumers read committed reco
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, KafkaException, Message, Producer
@@ -165,17 +165,36 @@ class Reader:
     """A consumer of whole topics, without a group: all partitions, read committed.
 
     start="end" pins the end (the last stable offset) in the constructor: whatever is committed
-    afterwards is read.
+    afterwards is read. start=None reads nothing until `restart` says from where. partition: only this one of each.
     """
 
-    def __init__(self, settings: Settings, topics: Sequence[str], *, start: Literal["beginning", "end"]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Sequence[str],
+        *,
+        start: Literal["beginning", "end"] | None,
+        partition: int | None = None,
+    ) -> None:
         self._settings = settings
         self._consumer = Consumer({**consumer_config(settings), "group.id": f"{settings.prefix}reader"})
         # Asked by the consumer itself: one that is assigned a partition whose leader it does not know waits 500 ms.
         partitions = partitions_of(settings, topics, asked=self._consumer)
+        if partition is not None:
+            partitions = [place for place in partitions if place[1] == partition]
         self._at_end = dict.fromkeys(partitions, False)
-        offsets = last_stable_offsets(settings, list(partitions)) if start == "end" else {}
-        self._consumer.assign([Partition(t, p, offsets.get((t, p), OFFSET_BEGINNING)) for t, p in partitions])
+        self._read_to = dict.fromkeys(partitions, 0.0)
+        if start is not None:
+            self.restart(last_stable_offsets(settings, list(partitions)) if start == "end" else {})
+
+    def restart(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Read on from these offsets, by (topic on the broker, partition); a partition without one, from its beginning.
+
+        What was fetched before is dropped.
+        """
+        for place in self._at_end:
+            self._at_end[place], self._read_to[place] = False, time.time()
+        self._consumer.assign([Partition(t, p, offsets.get((t, p), OFFSET_BEGINNING)) for t, p in self._at_end])
 
     def read(self, max_records: int, timeout_seconds: float) -> list[Record]:
         """Return records that have come, waiting up to the timeout for the first; may be empty."""
@@ -189,6 +208,7 @@ class Reader:
             place = (message.topic(), message.partition())
             if error is None:
                 self._at_end[place] = False
+                self._read_to[place] = message.timestamp()[1] / 1000
                 records.append(to_record(message, self._settings))
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's public codes bear it
                 self._at_end[place] = True
@@ -199,6 +219,11 @@ class Reader:
     def at_end(self) -> bool:
         """Return whether every partition has been read to its end (as last heard)."""
         return all(self._at_end.values())
+
+    def behind_seconds(self) -> float:
+        """Return how old what was read last is, of the partition that is furthest behind; 0 at the end."""
+        oldest = min((self._read_to[place] for place, at_end in self._at_end.items() if not at_end), default=None)
+        return 0.0 if oldest is None else max(0.0, time.time() - oldest)
 
     def close(self) -> None:
         """Close the connection."""

@@ -33,7 +33,7 @@ import dataclasses
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
@@ -57,12 +57,16 @@ log = logging.getLogger(__name__)
 _LOST = (KafkaError.FENCED_INSTANCE_ID, KafkaError._FATAL)  # noqa: SLF001 - librdkafka's public codes bear it
 
 
+_Place = tuple[str, int]
+"""An input partition: its topic, by the registry's name, and its number."""
+
+
 class Batch(NamedTuple):
     """What a step gets: records of the inbox, in order per partition, and what it needs to judge them.
 
     The records have no headers: no step reads them.
 
-    `owned`: the input partitions of this process. `caught_up`: each was read to its end once.
+    `owned`: the partitions of the inbox that are this process's. `caught_up`: each was read to its end once.
     """
 
     records: Sequence[Record]
@@ -98,7 +102,7 @@ class Step(Protocol):
         """Forget whatever is not committed."""
 
     def dropped(self, partitions: frozenset[int]) -> None:
-        """Forget what belongs to input partitions that are no longer ours."""
+        """Forget what belongs to partitions of the inbox that are no longer ours."""
 
     def wake_seconds(self, snapshot: Snapshot) -> float | None:
         """Return in how many seconds the step wants an empty batch; None for never."""
@@ -131,25 +135,29 @@ class _Transaction:
     """What is in a transaction: per partition the first offset and the one after the last, and counts."""
 
     began: float
-    firsts: dict[int, int] = dataclasses.field(default_factory=dict)
-    places: dict[int, int] = dataclasses.field(default_factory=dict)
+    firsts: dict[_Place, int] = dataclasses.field(default_factory=dict)
+    places: dict[_Place, int] = dataclasses.field(default_factory=dict)
     consumed: int = 0
     produced: Counter[str] = dataclasses.field(default_factory=Counter)
 
     def add(self, records: Sequence[Record], outputs: Sequence[Packed]) -> None:
         """Add a slice that is queued."""
         self.firsts = _first_offsets(records) | self.firsts
-        self.places |= {record.partition: record.offset + 1 for record in records}
+        self.places |= {(record.topic, record.partition): record.offset + 1 for record in records}
         self.consumed += len(records)
         self.produced.update([packed.topic for packed in outputs])
 
 
-def _first_offsets(records: Sequence[Record]) -> dict[int, int]:
-    return {record.partition: record.offset for record in reversed(records)}
+def _first_offsets(records: Sequence[Record]) -> dict[_Place, int]:
+    return {(record.topic, record.partition): record.offset for record in reversed(records)}
 
 
 class TransactionalLoop:
-    """Runs a Step on an inbox, exactly once."""
+    """Runs a Step on an inbox, exactly once.
+
+    `also`: other topics that it reads. Nothing holds between the records of two topics, neither order nor that the same
+    process has the partitions of a number; a step that keeps something by partition must have one inbox.
+    """
 
     def __init__(
         self,
@@ -159,20 +167,23 @@ class TransactionalLoop:
         step: Step,
         control: ControlFollower,
         options: LoopOptions | None = None,
+        *,
+        also: Sequence[Topic] = (),
     ) -> None:
         self._settings = settings
         self._service = service
         self._inbox = inbox
+        self._names = {settings.topic(topic.name): topic.name for topic in (inbox, *also)}
         self._step = step
         self._control = control
         self._options = options or LoopOptions()
-        self._owned: set[int] = set()
-        self._next: dict[int, int] = {}
+        self._owned: set[_Place] = set()
+        self._next: dict[_Place, int] = {}
         self._moved = False
-        self._ends: set[int] = set()
+        self._ends: set[_Place] = set()
         self._filling: _Transaction | None = None
         self._sealed: _Transaction | None = None
-        self._again: dict[int, int] = {}
+        self._again: dict[_Place, int] = {}
         self._complaints = Complaints(service)
         self._plain = settings.delivery == "at_least_once"
         self._consumer = Consumer(
@@ -209,7 +220,7 @@ class TransactionalLoop:
         try:
             self._writer.begin_life(process.stopping)
             self._consumer.subscribe(
-                [self._settings.topic(self._inbox.name)],
+                list(self._names),
                 on_assign=self._assigned,
                 on_revoke=self._revoked,
                 on_lost=self._lost,
@@ -236,8 +247,8 @@ class TransactionalLoop:
         self._seal_when_free()
 
     def _patience(self) -> float:
-        """Return for how many seconds a quiet loop waits for a record."""
-        wake = self._step.wake_seconds(self._control.snapshot)
+        """Return for how many seconds a quiet loop waits for a record. One that owns nothing wakes for nothing."""
+        wake = self._step.wake_seconds(self._control.snapshot) if self._owned else None
         return self._options.poll_seconds if wake is None else max(0.0, min(self._options.poll_seconds, wake))
 
     def _collect(self, timeout_seconds: float) -> list[Record]:
@@ -248,9 +259,9 @@ class TransactionalLoop:
         first = self._consumer.poll(timeout_seconds)
         more = self._consumer.consume(room - 1, 0) if first is not None and room > 1 else []
         messages = [first, *more] if first is not None else []
-        name = self._inbox.name
+        names = self._names
         records = [
-            Record(name, message.partition(), message.offset(), message.key(), message.value())
+            Record(names[message.topic()], message.partition(), message.offset(), message.key(), message.value())
             for message in messages
             if message.error() is None or self._reported(message)
         ]
@@ -258,11 +269,12 @@ class TransactionalLoop:
             self._settle()
             kept = before & self._owned
             self._take_place(kept)
-            records = [r for r in records if r.partition in self._owned - kept]
+            taken = self._owned - kept
+            records = [r for r in records if (r.topic, r.partition) in taken]
         if self._again:
             self._note_again(_first_offsets(records))
             return []
-        return [r for r in records if r.offset >= self._next.get(r.partition, 0)]
+        return [r for r in records if r.offset >= self._next.get((r.topic, r.partition), 0)]
 
     def _fill(self, records: Sequence[Record]) -> None:
         """Step records, queue what they make, and have it in the transaction.
@@ -271,7 +283,7 @@ class TransactionalLoop:
         counts from the next slice on.
         """
         size = self._options.slice_records
-        owned, caught_up = frozenset(self._owned), self._owned <= self._ends
+        owned, caught_up = self._of_inbox(self._owned), self._owned <= self._ends
         for start in range(0, max(1, len(records)), size):
             snapshot = self._control.poll()
             batch = Batch(records[start : start + size], snapshot, clock.now(snapshot), owned, caught_up)
@@ -347,15 +359,15 @@ class TransactionalLoop:
 
     def _reported(self, message: Message) -> bool:
         """Return False: the message is a report of the client's, which is taken note of."""
-        error = message.error()
+        error, topic = message.error(), self._names.get(message.topic(), self._inbox.name)
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's public codes bear it
-            self._ends.add(message.partition())
+            self._ends.add((topic, message.partition()))
         elif error.fatal() or error.code() in _LOST:
             raise FencedError(f"{self._service} lost its place in the group: {error.str()}")
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):  # noqa: SLF001
-            self._complaints.say(f"topic {self._inbox.name} does not exist: run 'trunkline topics create'")
+            self._complaints.say(f"topic {topic} does not exist: run 'trunkline topics create'")
         else:
-            self._complaints.say(f"reading {self._inbox.name}: {error.str()}")
+            self._complaints.say(f"reading {topic}: {error.str()}")
         return False
 
     # The step, with its failures turned into dead letters.
@@ -383,17 +395,17 @@ class TransactionalLoop:
 
     # Where it reads on.
 
-    def _take_place(self, kept: frozenset[int]) -> None:
+    def _take_place(self, kept: frozenset[_Place]) -> None:
         """Have the consumer go on, in partitions kept over a rebalance, after what was committed."""
-        for partition in kept:
-            place = Partition(self._settings.topic(self._inbox.name), partition)
-            if partition in self._next:
-                place.offset = self._next[partition]
+        for place in kept:
+            partition = self._partition(place)
+            if place in self._next:
+                partition.offset = self._next[place]
             else:  # nothing of it was committed here: it starts again as it started
-                self._starts([place])
-            self._consumer.incremental_unassign([place])
-            self._consumer.incremental_assign([place])
-            self._again.pop(partition, None)
+                self._starts([partition])
+            self._consumer.incremental_unassign([partition])
+            self._consumer.incremental_assign([partition])
+            self._again.pop(place, None)
 
     def _starts(self, partitions: list[Partition]) -> list[Partition]:
         """Set where newly assigned partitions start: the committed offset, unless state is rebuilt."""
@@ -402,30 +414,40 @@ class TransactionalLoop:
                 partition.offset = OFFSET_BEGINNING
         return partitions
 
-    def _note_again(self, firsts: Mapping[int, int]) -> None:
+    def _note_again(self, firsts: Mapping[_Place, int]) -> None:
         """Note that partitions must be read again from these offsets on."""
-        for partition, offset in firsts.items():
-            self._again[partition] = min(offset, self._again.get(partition, offset))
+        for place, offset in firsts.items():
+            self._again[place] = min(offset, self._again.get(place, offset))
 
     def _read_again(self) -> None:
         """Seek to what was noted."""
         again, self._again = self._again, {}
-        for partition, offset in again.items():
-            if partition in self._owned:
-                self._consumer.seek(Partition(self._settings.topic(self._inbox.name), partition, offset))
+        for place, offset in again.items():
+            if place in self._owned:
+                self._consumer.seek(self._partition(place, offset))
 
-    def _offsets(self, places: Mapping[int, int]) -> list[Partition]:
+    def _offsets(self, places: Mapping[_Place, int]) -> list[Partition]:
         if self._options.from_beginning:
             return []
-        name = self._settings.topic(self._inbox.name)
-        return [Partition(name, partition, offset) for partition, offset in places.items()]
+        return [self._partition(place, offset) for place, offset in places.items()]
+
+    def _partition(self, place: _Place, *offset: int) -> Partition:
+        name, number = place
+        return Partition(self._settings.topic(name), number, *offset)
+
+    def _places(self, partitions: Sequence[Partition]) -> frozenset[_Place]:
+        return frozenset((self._names[partition.topic], partition.partition) for partition in partitions)
+
+    def _of_inbox(self, places: Collection[_Place]) -> frozenset[int]:
+        """Return the numbers of those that are the inbox's: what a step is told of."""
+        return frozenset(number for name, number in places if name == self._inbox.name)
 
     # Rebalance callbacks.
 
     def _assigned(self, consumer: Consumer, partitions: list[Partition]) -> None:
         consumer.incremental_assign(self._starts(partitions))
         self._moved = True
-        self._owned |= {partition.partition for partition in partitions}
+        self._owned |= self._places(partitions)
         self._tell_owned()
 
     def _lost(self, _consumer: Consumer, partitions: list[Partition]) -> None:
@@ -439,18 +461,20 @@ class TransactionalLoop:
         self._gone(partitions)
 
     def _gone(self, partitions: list[Partition]) -> None:
-        gone = frozenset(partition.partition for partition in partitions)
+        gone = self._places(partitions)
         self._owned -= gone
         self._ends -= gone
-        self._next = {partition: offset for partition, offset in self._next.items() if partition not in gone}
-        self._again = {partition: offset for partition, offset in self._again.items() if partition not in gone}
+        self._next = {place: offset for place, offset in self._next.items() if place not in gone}
+        self._again = {place: offset for place, offset in self._again.items() if place not in gone}
         self._moved = True
-        self._step.dropped(gone)
+        self._step.dropped(self._of_inbox(gone))
         self._tell_owned()
 
     def _tell_owned(self) -> None:
         METRICS.partitions_owned.labels(self._service).set(len(self._owned))
-        log.info("%s owns partitions %s of %s", self._service, sorted(self._owned), self._inbox.name)
+        for topic in self._names.values():
+            owned = sorted(number for name, number in self._owned if name == topic)
+            log.info("%s owns partitions %s of %s", self._service, owned, topic)
 
     def _count(self, done: _Transaction) -> None:
         METRICS.records_consumed.labels(self._service).inc(done.consumed)

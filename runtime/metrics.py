@@ -96,6 +96,19 @@ class Catalogue:
             registry=r,
         )
         self.models_in_use = Gauge("trunkline_models_in_use", "Models that tenants are classified with.", registry=r)
+        self.copies_written = Counter(
+            "trunkline_copies_written_total",
+            "Records of contacts that were put into their copies in Redis.",
+            registry=r,
+        )
+        self.copies_lag_seconds = Gauge(
+            "trunkline_copies_lag_seconds",
+            "Seconds by which copies of contacts are behind: age of what was copied last, 0 once all of it is.",
+            registry=r,
+        )
+        self.copies_down = Gauge(
+            "trunkline_copies_down", "1 while Redis does not answer: copies of contacts stand still.", registry=r
+        )
         self.view_rows = Gauge("trunkline_view_rows", "Rows of a live view.", ["view"], registry=r)
         self.view_lag_seconds = Histogram(
             "trunkline_view_lag_seconds",

@@ -32,22 +32,33 @@ class Scripts:
     """Runs scripts on a connection of its own, each in two halves: `send`, then `answer`. One at a time.
 
     Scripts are run again when a connection breaks before they answer, so each must do the same when run twice.
-    A store that failed is left alone for a second, so that batches are not held up.
+    A store that failed is left alone for `rest_seconds`, so that batches are not held up. `quiet`: who asks says
+    themselves that it is away, and by `problem` why.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
+        rest_seconds: float = _RETRY_SECONDS,
+        quiet: bool = False,
+    ) -> None:
         self._client = redis.Redis.from_url(
             settings.redis_url,
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
             decode_responses=True,
             retry=Retry(NoBackoff(), 0),  # no contact waits while a store that is away is tried again
         )
+        self._rest_seconds = rest_seconds
+        self._quiet = quiet
         self._down_until = 0.0
         self._connection: Any = None
-        self._sent: tuple[Script, tuple[str | int, ...]] | None = None
+        self._sent: tuple[Script, tuple[str | bytes | int, ...]] | None = None
+        self.problem = ""
 
-    def send(self, script: Script, keys: Sequence[str], *values: str | int) -> None:
+    def send(self, script: Script, keys: Sequence[str], *values: str | bytes | int) -> None:
         """Send a script with its keys and values. Does not wait; what was sent before and not answered is forgotten."""
         if self._sent is not None:  # its answer would be taken for that of this one
             self.answer()
@@ -72,7 +83,7 @@ class Scripts:
             self._failed(problem)
             return None
 
-    def _answer(self, script: Script, asked: tuple[str | int, ...]) -> Any:
+    def _answer(self, script: Script, asked: tuple[str | bytes | int, ...]) -> Any:
         try:
             return self._connection.read_response()
         except (redis.exceptions.NoScriptError, redis.ConnectionError):
@@ -81,8 +92,10 @@ class Scripts:
             return self._connection.read_response()
 
     def _failed(self, problem: redis.RedisError) -> None:
-        log.warning("Redis does not answer: %s; contacts go on without it", problem)
-        self._down_until = time.monotonic() + _RETRY_SECONDS
+        self.problem = str(problem)
+        if not self._quiet:
+            log.warning("Redis does not answer: %s; contacts go on without it", problem)
+        self._down_until = time.monotonic() + self._rest_seconds
         self._sent = None
         connection, self._connection = self._connection, None
         if connection is not None:  # an answer may be under way on it: it is of no more use

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from runtime.metrics import exposition
+from runtime.redaction import Redactor, redaction_key
+from runtime.redaction.logs import RedactingFormatter
 from runtime.settings import Settings
 from schemas.errors import TrunklineError
 
@@ -24,6 +26,7 @@ STALLED_SECONDS = 60.0
 """A loop that has not turned for so long is not alive: more than any wait for a broker's answer."""
 _WATCH_SECONDS = 5.0
 _SWITCH_SECONDS = 0.0005
+_LOG_FORMAT, _LOG_TIME = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
 _GC_THRESHOLD = 200_000
 """Containers allocated and not freed; alive at once are 16,000 records of a batch and what a slice of 500 makes."""
 
@@ -120,13 +123,14 @@ def _watch(process: Process) -> None:
 
 
 def configure_logging(settings: Settings) -> None:
-    """Log to standard error, one line a record, time in UTC."""
+    """Log to standard error, one line a record, time in UTC, without customers' values.
+
+    Raises SettingsError where the key of their tokens is too short.
+    """
     logging.Formatter.converter = time.gmtime
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(RedactingFormatter(Redactor(redaction_key(settings)), _LOG_FORMAT, _LOG_TIME))
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
 
 
 def _handler(process: Process) -> type[http.server.BaseHTTPRequestHandler]:

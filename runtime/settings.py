@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -29,7 +29,25 @@ class Settings(BaseSettings):
         "in its last 200 ms is decided and written once more (under the same decision id, but perhaps otherwise), "
         "so whoever reads interactions.routed must drop repeats; sessions and volumes do",
     )
+    redaction: Literal["rules", "presidio"] = Field(
+        "rules",
+        description="what cleans texts of customers' values: rules find cards, accounts, addresses, telephone and "
+        "national numbers; presidio finds English names and places too, takes milliseconds a text and needs the extra",
+    )
+    redaction_key: SecretStr | None = Field(
+        None,
+        description="secret of 16 bytes or more from which tokens of values are made, the same for every process; "
+        "without it a token tells the kind of a value alone",
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    api_keys: Path | None = Field(
+        None, description="file of the API keys for look-ups; without it, api-keys.json in the data folder"
+    )
+
+    @property
+    def api_keys_file(self) -> Path:
+        """Return where the API keys are."""
+        return self.api_keys or self.data / "api-keys.json"
 
     def topic(self, name: str) -> str:
         """Return a topic's name on the broker."""

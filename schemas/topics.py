@@ -169,7 +169,7 @@ ASSIGNMENTS = Topic(
     "interactions.assignments", "who has a contact now: races won, moves between pools, answers refused",
     "interaction_id", _interaction,
     (conversations.Assignment, conversations.Moved, conversations.AnswerRefused),
-    ("sessions",), ("ACD", "AI platforms"),
+    ("sessions",), ("ACD", "AI platforms", "counts"),
 )  # fmt: skip
 HANDOFFS = Topic(
     "conversations.handoffs", "warm transfers: one packet each, with its fencing epoch", "interaction_id",

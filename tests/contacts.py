@@ -8,14 +8,29 @@ from typing import Any
 import msgspec
 
 from processors.sessions.logic import step
+from processors.sessions.logic.book import PROGRESS, STORY, Progress, Story, load
 from runtime.snapshot import Snapshot
-from runtime.state import Overlay
-from schemas.control import Policy
+from runtime.state import KeyedState, Overlay
+from schemas.control import HumanQueue, Policy
+from schemas.conversations import (
+    AgentLost,
+    ChannelSwitched,
+    Claim,
+    HandoffAck,
+    MoveRequest,
+    SessionView,
+    Side,
+    SupervisorGiven,
+    Verdict,
+    VerdictKind,
+)
 from schemas.errors import RecordError
 from schemas.fields import Channel, Disposition, Event, FinishedBy, Pool, Supervision, TurnResult
-from schemas.interactions import Completed, Decision, Load, Thresholds, TimerDue, Turn
+from schemas.interactions import Completed, Decision, Instructions, Load, Thresholds, TimerDue, Turn
+from schemas.rules import Triggers
 from schemas.topics import (
     AGENT_EVENTS,
+    ALERTS,
     ASSIGNMENTS,
     CLOSED,
     HANDOFFS,
@@ -34,7 +49,9 @@ SECOND = 1_000_000
 HOUR = 3_600 * SECOND
 OFFERED_AT = 922_271_401 * SECOND  # 10:30:01 UTC, one second into an interval
 DECIDED_AT = OFFERED_AT + SECOND
-TOLD = (CLOSED, WFM_EVENTS, AGENT_EVENTS, HANDOFFS, ASSIGNMENTS, SUPERVISION_REQUESTS, SUPERVISION_EVENTS, OFFERED)
+TOLD = (
+    CLOSED, WFM_EVENTS, AGENT_EVENTS, HANDOFFS, ASSIGNMENTS, SUPERVISION_REQUESTS, SUPERVISION_EVENTS, OFFERED, ALERTS,
+)  # fmt: skip
 """What a contact's events must give whatever their order; timers and views in between may differ."""
 
 
@@ -77,6 +94,39 @@ def for_people(**changes: Any) -> Decision:
     return decision(**{"pool": Pool.HUMAN_EXCLUSIVE, **no_agent, **changes})
 
 
+def escalating(**changes: Any) -> Decision:
+    """A decision for AI alone whose agent is told when a conversation calls for a person."""
+    triggers = {name: changes.pop(name) for name in Triggers.__struct_fields__ if name in changes}
+    return decision(**{"instructions": Instructions(escalate=Triggers(**triggers)), **changes})
+
+
+def watched(supervision: Supervision, approve: Triggers | None = None, **changes: Any) -> Decision:
+    """A decision for AI with a person who watches."""
+    said = Instructions(approve=approve, escalate=changes.pop("escalate", None))
+    return decision(**{"pool": Pool.AI_ASSISTED, "supervision": supervision, "instructions": said, **changes})
+
+
+def word(epoch: int, **changes: Any) -> Decision:
+    """The router's word on another agent, which is for eve."""
+    eve = {"endpoint": "eve", "endpoint_version": "2", "provider": "south", "breaker_epoch": 5}
+    about = {"decision_id": f"d-1/{epoch}", "intent": "fraud", "queue": "fraud_desk", "session_epoch": epoch}
+    return decision(**{**eve, **about, "decided_at": DECIDED_AT + 10 * SECOND, **changes})
+
+
+def policy(**changes: Any) -> Policy:
+    """The tenant's policy: as little as one can say."""
+    base = Policy(
+        tenant="acme",
+        revision=1,
+        thresholds=Thresholds(contained=0.92, assisted=0.75),
+        endpoints=(),
+        queues=(HumanQueue(queue="cards", intents=()),),
+        default_queue="cards",
+        occurred_at=0,
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
 def turn(number: int, **changes: Any) -> Turn:
     """The AI agent's turn of that number."""
     base = Turn(
@@ -92,6 +142,12 @@ def turn(number: int, **changes: Any) -> Turn:
     return msgspec.structs.replace(base, **changes)
 
 
+def eve(number: int, epoch: int = 1, **changes: Any) -> Turn:
+    """A turn of the agent that took the contact over."""
+    at = DECIDED_AT + (50 + number) * SECOND
+    return turn(number, **{"epoch": epoch, "endpoint": "eve", "version": "2", "occurred_at": at, **changes})
+
+
 def completed(ai_turns: int, **changes: Any) -> Completed:
     """The end of the contact."""
     base = Completed(
@@ -103,6 +159,47 @@ def completed(ai_turns: int, **changes: Any) -> Completed:
         occurred_at=DECIDED_AT + 60 * SECOND,
     )
     return msgspec.structs.replace(base, **changes)
+
+
+_OF_CONTACT: dict[str, Any] = {"interaction_id": "c-1", "tenant": "acme"}
+
+
+def switched(to: Channel, at: int) -> ChannelSwitched:
+    """The contact goes on by another channel."""
+    return ChannelSwitched(**_OF_CONTACT, to=to, occurred_at=at)
+
+
+def claim(side: Side, claimant: str, race: int = 0, at: int = DECIDED_AT + SECOND) -> Claim:
+    """An agent, or a person, is ready. race: the round."""
+    return Claim(**_OF_CONTACT, side=side, claimant=claimant, round=race, occurred_at=at)
+
+
+def ack(epoch: int, by: str = "pat", at: int = DECIDED_AT + 20 * SECOND) -> HandoffAck:
+    """The packet arrived."""
+    return HandoffAck(**_OF_CONTACT, epoch=epoch, by=by, occurred_at=at)
+
+
+def verdict(number: int, kind: VerdictKind = VerdictKind.APPROVE, epoch: int = 0, **changes: Any) -> Verdict:
+    """A supervisor's word on an answer."""
+    at = DECIDED_AT + (number * 5 + 2) * SECOND
+    said = {"epoch": epoch, "turn": number, "verdict": kind, "by": "sam", "occurred_at": at}
+    return Verdict(**{**_OF_CONTACT, **said, **changes})
+
+
+def request(to: Pool, epoch: int = 0, **changes: Any) -> MoveRequest:
+    """A person wants the contact in another pool."""
+    said = {"epoch": epoch, "to": to, "by": "kim", "occurred_at": DECIDED_AT + 30 * SECOND}
+    return MoveRequest(**{**_OF_CONTACT, **said, **changes})
+
+
+def given(supervisor: str | None, sequence: int = 1, at: int = DECIDED_AT + SECOND) -> SupervisorGiven:
+    """Who watches the contact."""
+    return SupervisorGiven(**_OF_CONTACT, supervisor=supervisor, sequence=sequence, occurred_at=at)
+
+
+def lost(breaker_epoch: int, agent: str = "acme/ada", at: int = DECIDED_AT + 15 * SECOND) -> AgentLost:
+    """The breaker of an agent has opened."""
+    return AgentLost(interaction_id="c-1", agent=agent, breaker_epoch=breaker_epoch, occurred_at=at)
 
 
 class JsonState:
@@ -130,11 +227,11 @@ class JsonState:
 class Bench:
     """Feeds one contact's events to `step`; a step that raises writes nothing and its event is refused."""
 
-    def __init__(self, policy: Policy | None = None) -> None:
+    def __init__(self, policy: Policy | None = None, state: KeyedState | None = None) -> None:
         self.snapshot = Snapshot()
         if policy is not None:
             self.snapshot = self.snapshot.with_record(POLICY, policy.tenant, policy, 0)
-        self.state = JsonState()
+        self.state: Any = JsonState() if state is None else state
         self.effects: list[Effect] = []
         self.refused: list[tuple[Event, str]] = []
         self.timer: int | None = None
@@ -173,6 +270,37 @@ class Bench:
         """Events told on a topic."""
         return [effect.event for effect in self.effects if effect.topic is topic]
 
+    def all(self, kind: type[Any]) -> list[Any]:
+        """Events of a type that were told, wherever."""
+        return [effect.event for effect in self.effects if type(effect.event) is kind]
+
+    def one(self, kind: type[Any]) -> Any:
+        """The only event of a type that was told."""
+        (event,) = self.all(kind)
+        return event
+
+    @property
+    def view(self) -> SessionView:
+        """The contact as others see it last."""
+        return self.all(SessionView)[-1]
+
+    @property
+    def progress(self) -> Progress:
+        """How far the session has come."""
+        return load(self.state, PROGRESS, Progress)
+
+    @property
+    def story(self) -> Story:
+        """What happened to it besides its turns."""
+        return load(self.state, STORY, Story) or Story()
+
     def told(self) -> list[Effect]:
         """All effects that may not depend on order."""
         return [effect for effect in self.effects if effect.topic in TOLD]
+
+
+def after(*events: Event, of: Policy | None = None, now: int = DECIDED_AT) -> Bench:
+    """A bench that was fed these events. of: the tenant's policy."""
+    bench = Bench(of)
+    bench.run(*events, now=now)
+    return bench

@@ -26,13 +26,16 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "decide": ("router.decide_cli", "decide", "What the router would decide, and what would change it."),
     "kill": ("router.kill_cli", "kill", "Give no more contacts to an AI agent, to a tenant's, or to any."),
     "restore": ("router.kill_cli", "restore", "Take a kill back."),
+    "keys": ("trunkline.keys", "keys", "API keys: who may look up contacts."),
     "router": ("router.cli", "router", "Service: decide who handles each contact."),
-    "sessions": ("processors.cli", "sessions", "Service: follow contacts to their end."),
+    "sessions": ("processors.sessions.cli", "sessions", "Service: follow contacts to their end; `show` tells one."),
+    "supervisors": ("processors.cli", "supervisors", "Service: who watches which contact."),
     "clock": ("processors.cli", "clock", "Service: ticks and timers."),
     "health": ("processors.cli", "health", "Service: circuit breakers of the AI agents."),
     "analytics": ("processors.cli", "analytics", "Service: volumes."),
     "staffing": ("processors.cli", "staffing", "Service: people required."),
     "counts": ("processors.cli", "counts", "Service: contacts at once that have ended."),
+    "copies": ("processors.cli", "copies", "Service: copies of contacts for look-ups."),
     "bridge": ("wfm_bridge.cli", "bridge", "Service: live views over HTTP."),
 }
 _BENCH = ("bench.cli", "bench", "Measure Trunkline beside its limit and its peers.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -19,7 +20,18 @@ from runtime.programs import Notice, Program, http_ready
 from runtime.settings import Settings
 from runtime.supervisor import Supervisor
 
-SERVICES = ("router", "sessions", "clock", "health", "analytics", "staffing", "counts", "bridge")
+SERVICES = (
+    "router",
+    "sessions",
+    "supervisors",
+    "clock",
+    "health",
+    "analytics",
+    "staffing",
+    "counts",
+    "copies",
+    "bridge",
+)
 EMBEDDED_PARTITIONS = 4
 READY_SECONDS = 60.0
 KAFKA_SECONDS = 15.0
@@ -111,6 +123,7 @@ class Installation:
             "TRUNKLINE_PORT": url.rpartition(":")[2],
             "TRUNKLINE_SLOT": str(slot),
             "TRUNKLINE_LOG_LEVEL": s.log_level,
+            "TRUNKLINE_REDACTION_KEY": self._redaction_key(),
         }
         return Program(
             name=service,
@@ -120,6 +133,18 @@ class Installation:
             log=self.log(service, slot),
             ready=http_ready(url),
         )
+
+    def _redaction_key(self) -> str:
+        """Return the key of tokens in redacted texts: the one given, else one made once for the data folder."""
+        given = self.settings.redaction_key
+        if given is not None:
+            return given.get_secret_value()
+        file = self.settings.data / "redaction.key"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+            file.write_text(secrets.token_hex(32))
+        return file.read_text()
 
     def log(self, service: str, slot: int = 0) -> Path:
         """Return the log file of a service."""

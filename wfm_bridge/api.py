@@ -7,18 +7,15 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, FastAPI, Query, Response
 from pydantic import BaseModel, Field
-from starlette.exceptions import HTTPException
 
 from runtime.metrics import exposition
 from schemas.agents import Transition
-from schemas.errors import TrunklineError
 from schemas.fields import BreakerState, Event
 from schemas.wfm import CapacitySignal, StaffingRequirement, VolumeRow
 from wfm_bridge.models import Problem, page_of, to_answer, to_micros
+from wfm_bridge.problems import RequestError, answer_problems
 from wfm_bridge.progress import Progress
 from wfm_bridge.store import MAX_MICROS, Views
 
@@ -27,20 +24,12 @@ MAX_LIMIT = 5000
 """5,000 volume rows are 2 MB of JSON."""
 
 _DESCRIPTION = """
-What Trunkline tells workforce management, as it stands now.
+What Trunkline tells workforce management, as it stands now; and single contacts, for those who have an API key.
 
-The views are rebuilt from Kafka whenever the service starts; until that is done every path under `/v1` answers
-503 with `Retry-After`. Rows carry a `revision` (breakers an `epoch`) that grows with every change.
+The views are rebuilt from Kafka whenever the service starts; until that is done every path under `/v1` but that of
+contacts answers 503 with `Retry-After`. Rows carry a `revision` (breakers an `epoch`) that grows with every change.
 All times are UTC, ISO 8601.
 """
-
-
-class RequestError(TrunklineError):
-    """A request cannot be answered; the handler makes a problem object of it."""
-
-    def __init__(self, status: HTTPStatus, detail: str, given: str, remedy: str) -> None:
-        super().__init__(f"{detail} (given: {given}). {remedy}")
-        self.problem = Problem(title=status.phrase, status=status, detail=detail, input=given, remedy=remedy)
 
 
 class Liveness(BaseModel):
@@ -125,15 +114,15 @@ _To = Annotated[
 ]
 
 
-def create_api(views: Views, progress: Progress) -> FastAPI:
-    """Return the application that serves these views."""
+def create_api(views: Views, progress: Progress, *others: APIRouter) -> FastAPI:
+    """Return the application that serves these views, and what `others` serve."""
     app = FastAPI(title="Trunkline live views", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None)
     app.include_router(_operations(progress))
     app.include_router(_wfm(views, progress))
     app.include_router(_breakers(views, progress))
-    app.add_exception_handler(RequestError, _on_request_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http_error)
+    for router in others:
+        app.include_router(router)
+    answer_problems(app)
     return app
 
 
@@ -276,42 +265,3 @@ def _operations(progress: Progress) -> APIRouter:
         return Response(body, media_type=content_type)
 
     return router
-
-
-def _answer(problem: Problem) -> JSONResponse:
-    headers = {"Retry-After": "1"} if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return JSONResponse(problem.model_dump(), problem.status, headers, media_type="application/problem+json")
-
-
-async def _on_request_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestError)  # noqa: S101 - registered for this type alone
-    return _answer(error.problem)
-
-
-async def _on_invalid(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type alone
-    first = error.errors()[0]
-    name = str(first["loc"][-1])
-    return _answer(
-        Problem(
-            title=HTTPStatus.UNPROCESSABLE_ENTITY.phrase,
-            status=HTTPStatus.UNPROCESSABLE_ENTITY,
-            detail=f"{name!r}: {first['msg']}",
-            input=f"{name}={first['input']}",
-            remedy="See /openapi.json for what the parameter takes.",
-        )
-    )
-
-
-async def _on_http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
-    status = HTTPStatus(error.status_code)
-    return _answer(
-        Problem(
-            title=status.phrase,
-            status=status,
-            detail=str(error.detail),
-            input=f"{request.method} {request.url.path}",
-            remedy="See /openapi.json for the paths and their methods.",
-        )
-    )

@@ -91,6 +91,8 @@ def _time(value: int | None) -> dt.datetime | None:
 
 
 def _value(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_value, value))
     return to_answer(value) if isinstance(value, Event) else value
 
 
@@ -103,6 +105,8 @@ def _answer_type(hint: Any) -> Any:
         return args[0]
     if origin in (typing.Union, types.UnionType):
         return typing.Union[tuple(_answer_type(a) for a in args)]  # noqa: UP007 - the members are data
+    if origin is tuple:
+        return tuple.__class_getitem__((_answer_type(args[0]), ...))
     if isinstance(hint, type) and issubclass(hint, Event):
         return model_of(hint)
     return hint

@@ -12,13 +12,16 @@ from functools import partial
 import uvicorn
 from fastapi import FastAPI
 
+from runtime.copies import SessionLookup
 from runtime.errors import SettingsError
+from runtime.keys import Keyring
 from runtime.metrics import METRICS
 from runtime.schemas_topic import PublishedSchemas
 from runtime.settings import Settings
 from schemas.codec import Codec
 from wfm_bridge.api import create_api
 from wfm_bridge.progress import Progress
+from wfm_bridge.sessions import create_lookups
 from wfm_bridge.store import Views
 from wfm_bridge.views import Follower, ends_at_start
 
@@ -44,10 +47,12 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
     for view, _rows in views.sizes():
         METRICS.view_rows.labels(view).set_function(partial(_size, views, view))
     schemas = await asyncio.to_thread(PublishedSchemas, settings)
+    lookup = SessionLookup(settings)
     try:
         with _listen(settings) as listener:
             follower = Follower(settings, Codec(schemas.fetch), views, progress)
-            async with _http(create_api(views, progress), listener):
+            lookups = create_lookups(Keyring(settings.api_keys_file), lookup)
+            async with _http(create_api(views, progress, lookups), listener):
                 try:
                     await follower.start()
                     announce(f"http://{settings.host}:{listener.getsockname()[1]}")
@@ -56,6 +61,7 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
                     await follower.stop()
     finally:
         schemas.close()
+        await lookup.close()
 
 
 async def run(settings: Settings, announce: Callable[[str], None]) -> None:

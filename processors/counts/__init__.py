@@ -1,1 +1,1 @@
-"""Counts: contacts that have ended are no longer at once."""
+"""Counts: contacts that an agent has no more are no longer at once."""

@@ -1,8 +1,8 @@
-"""Counts as a step of the transactional loop: contacts that have ended in, nothing out but a word to Redis.
+"""Counts as a step of the transactional loop: contacts that agents have no more in, nothing out but a word to Redis.
 
-The routers count the contacts that each AI agent has; who ends is taken off here. It is done when a record is
-stepped, before its offset is committed, and doing it again changes nothing. What Redis cannot be told is kept in memory
-and told when it is back; what is lost with the process ends with its lease.
+The routers count the contacts that each AI agent has; a contact that closed, or went to people or to another agent, is
+taken off here. It is done when a record is stepped, before its offset is committed, and doing it again changes nothing.
+What Redis cannot be told is kept in memory and told when it is back; what is lost with the process ends with its lease.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from runtime.settings import Settings
 from runtime.snapshot import Snapshot
 from runtime.start import service_codec
 from schemas.codec import Codec
+from schemas.conversations import Moved
 from schemas.envelope import Packed
 from schemas.errors import DecodeError
+from schemas.fields import Event
 from schemas.interactions import Closed
-from schemas.topics import CLOCK, CLOSED, contact_key, endpoint_key
+from schemas.topics import ASSIGNMENTS, BY_NAME, CLOCK, CLOSED, contact_key, endpoint_key
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ class Releases(Protocol):
 
 
 class CountsStep:
-    """Takes contacts that have ended off the counts of their agents (a `runtime.loop.Step`)."""
+    """Takes contacts off the counts of agents that have them no more (a `runtime.loop.Step`)."""
 
     def __init__(self, codec: Codec, counts: Releases, clock: Callable[[], float] = time.monotonic) -> None:
         """Tell `counts`. clock: real seconds."""
@@ -79,17 +81,16 @@ class CountsStep:
 
     def _note(self, record: Record) -> None:
         try:
-            event = self._codec.decode(record.value, CLOSED.types)
+            event = self._codec.decode(record.value, BY_NAME[record.topic].types)
         except DecodeError as problem:
-            # A topic of our own, without dead letters: the lease ends what is not told here.
+            # Topics of our own, without dead letters: the lease ends what is not told here.
             METRICS.dead_letters.labels(SERVICE, "skipped", problem.reason).inc()
-            place = f"{CLOSED.name} partition {record.partition} offset {record.offset}"
+            place = f"{record.topic} partition {record.partition} offset {record.offset}"
             log.warning("%s is skipped: %s", place, problem)
             return
-        assert isinstance(event, Closed)  # noqa: S101 - the only type of the topic
-        if event.endpoint is not None:
-            ended = endpoint_key(event.tenant, event.endpoint), contact_key(event.tenant, event.interaction_id)
-            self._waiting[ended] = None
+        left = _left(event)
+        if isinstance(event, Closed | Moved) and left is not None:
+            self._waiting[endpoint_key(event.tenant, left), contact_key(event.tenant, event.interaction_id)] = None
 
     def _release(self) -> None:
         if self._counts.release(list(self._waiting)):
@@ -100,10 +101,20 @@ class CountsStep:
             del self._waiting[oldest]
 
 
+def _left(event: Event) -> str | None:
+    """Return the agent that has the contact of an event no more, None where no agent lost it."""
+    match event:
+        case Closed():
+            return event.endpoint
+        case Moved() if event.from_endpoint != event.to_endpoint:
+            return event.from_endpoint
+    return None
+
+
 def run(settings: Settings, process: Process) -> None:
     """Take contacts off the counts until the process is told to stop."""
     codec = service_codec(settings, process)
     control = ControlFollower(settings, SERVICE, (CLOCK,), codec)
     control.read_to_end()
     step = CountsStep(codec, ContactsAtOnce(settings))
-    TransactionalLoop(settings, SERVICE, CLOSED, step, control).run(process)
+    TransactionalLoop(settings, SERVICE, CLOSED, step, control, also=(ASSIGNMENTS,)).run(process)

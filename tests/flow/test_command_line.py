@@ -233,6 +233,6 @@ def test_every_command_explains_itself() -> None:
         assert (done.returncode, done.stderr) == (0, ""), command
         assert done.stdout.startswith("Usage: trunkline"), command
         assert "Options" in done.stdout, command
-        groups = ([], ["topics"], ["classifier"], ["models"], ["policy"], ["thresholds"])
+        groups = ([], ["topics"], ["classifier"], ["models"], ["policy"], ["thresholds"], ["keys"])
         if command not in (*groups, ["topics", "list"], ["decide"]):
             assert "--prefix" in done.stdout or "--data" in done.stdout, command

@@ -1,4 +1,4 @@
-"""The counts service as a process: what closes on the broker is no longer at once in Redis."""
+"""The counts service as a process: what closes or moves on the broker is no longer at once in Redis."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from runtime.counts import ContactsAtOnce
 from runtime.embedded import EmbeddedRedis
 from runtime.kafka import Writer
 from runtime.settings import Settings
-from schemas.fields import Channel, Handling
+from schemas.conversations import Moved, Trigger, Triggered
+from schemas.fields import Channel, Handling, Pool
 from schemas.interactions import Closed
-from schemas.topics import CLOSED
+from schemas.topics import ASSIGNMENTS, CLOSED
 from tests.flow.steps import SECOND, new_room, running, write
 from tests.support.services import ServiceProcess
 
@@ -43,6 +44,14 @@ def closed(name: str, endpoint: str | None = "nova") -> Closed:
     )  # fmt: skip
 
 
+def moved(name: str, left: str | None, to: str | None) -> Moved:
+    return Moved(
+        interaction_id=name, tenant="acme", epoch=2, from_pool=Pool.AI_CONTAINED, to_pool=Pool.HUMAN_EXCLUSIVE,
+        trigger=Triggered(trigger=Trigger.PERSON_ASKED, epoch=1, occurred_at=SECOND), from_endpoint=left,
+        to_endpoint=to, queue="retail", occurred_at=SECOND,
+    )  # fmt: skip
+
+
 def until(what: str, reached: Callable[[], bool], seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
     while not reached():
@@ -66,6 +75,22 @@ def test_contacts_that_close_are_taken_off_the_count_of_their_agent(room: Room) 
     service.start().wait_ready()
     until("the release after a crash", lambda: counts.read([NOVA]) == {NOVA: 1})
     assert service.stop() == 0
+
+
+def test_contacts_that_are_handed_on_are_taken_off_the_agent_that_they_left(room: Room) -> None:
+    settings, _, service = room
+    counts, vega = ContactsAtOnce(settings), "acme/vega"
+    counts.take([*((NOVA, f"acme/c{n}") for n in range(6)), (vega, "acme/c1")])
+    assert counts.read([NOVA, vega]) == {NOVA: 6, vega: 1}
+    write(settings, ASSIGNMENTS, moved("c0", "nova", None), moved("c1", "nova", "vega"), moved("c2", "nova", "nova"))
+    until("the releases", lambda: counts.read([NOVA]) == {NOVA: 4})
+
+    service.kill()
+    write(settings, ASSIGNMENTS, moved("c3", "nova", None))
+    write(settings, CLOSED, closed("c4"))
+    service.start().wait_ready()
+    until("the releases after a crash", lambda: counts.read([NOVA]) == {NOVA: 2})
+    assert counts.read([vega]) == {vega: 1}
 
 
 def test_what_closes_while_redis_does_not_answer_is_taken_off_when_it_does(room: Room) -> None:

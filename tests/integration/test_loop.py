@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -20,7 +20,7 @@ from runtime.snapshot import Snapshot
 from schemas.codec import Codec
 from schemas.envelope import Packed
 from schemas.errors import RecordError
-from schemas.topics import CLOCK, OFFERED, ROUTED
+from schemas.topics import ASSIGNMENTS, CLOCK, OFFERED, ROUTED, Topic
 from tests.support.topics import read_now, read_until
 
 
@@ -77,10 +77,13 @@ class Running:
 
 
 @contextmanager
-def running(settings: Settings, step: Copy, options: LoopOptions | None = None) -> Iterator[Running]:
+def running(
+    settings: Settings, step: Copy, options: LoopOptions | None = None, also: Sequence[Topic] = ()
+) -> Iterator[Running]:
     control = ControlFollower(settings, "copy", [CLOCK], Codec())
     control.read_to_end()
-    loop = TransactionalLoop(settings, "copy", OFFERED, step, control, options or LoopOptions(batch_records=50))
+    options = options or LoopOptions(batch_records=50)
+    loop = TransactionalLoop(settings, "copy", OFFERED, step, control, options, also=also)
     run = Running(loop, Process("copy"))
     try:
         yield run
@@ -93,9 +96,9 @@ def offer(settings: Settings, first: int, count: int) -> None:
     offer_with(Producer(producer_config(settings)), settings, first, count)
 
 
-def offer_with(producer: Producer, settings: Settings, first: int, count: int) -> None:
+def offer_with(producer: Producer, settings: Settings, first: int, count: int, topic: Topic = OFFERED) -> None:
     for number in range(first, first + count):
-        producer.produce(settings.topic(OFFERED.name), key=str(number).encode(), value=b"v%d" % number)
+        producer.produce(settings.topic(topic.name), key=str(number).encode(), value=b"v%d" % number)
         producer.poll(0)
     assert producer.flush(30) == 0
 
@@ -246,6 +249,34 @@ def test_a_member_that_comes_and_goes_under_load_costs_the_other_nothing(setting
         writer.join()
         copied_count(settings, count)
     assert sorted(copied(settings)) == list(range(count))
+
+
+def test_two_topics_are_read_by_one_loop_and_neither_loses_or_doubles_when_members_come_and_go(
+    settings: Settings,
+) -> None:
+    """The step is told of the first topic's partitions alone."""
+    producer, brake, owned = Producer(producer_config(settings)), threading.Event(), set()
+
+    def slow(batch: Batch) -> None:
+        owned.update(batch.owned)
+        brake.wait(0.05)
+
+    options, steps = LoopOptions(batch_records=20), [Copy(slow), Copy(slow)]
+    offer_with(producer, settings, 0, 1000)
+    offer_with(producer, settings, 1000, 1000, ASSIGNMENTS)
+    with running(settings, steps[0], options, [ASSIGNMENTS]):
+        wait_for(lambda: steps[0].batches > 5)
+        with running(settings.model_copy(update={"slot": 1}), steps[1], options, [ASSIGNMENTS]):
+            wait_for(lambda: steps[1].batches > 5)
+            brake.set()
+            copied_count(settings, 2000)
+    assert sorted(copied(settings)) == list(range(2000))
+    offer_with(producer, settings, 2000, 10)
+    offer_with(producer, settings, 2010, 10, ASSIGNMENTS)
+    with running(settings, Copy(), options, [ASSIGNMENTS]):
+        copied_count(settings, 2020)
+    assert sorted(copied(settings)) == list(range(2020)), "each goes on where it left"
+    assert owned == set(range(4))
 
 
 def test_an_aborted_transaction_is_rewound_and_read_again(settings: Settings) -> None:

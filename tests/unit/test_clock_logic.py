@@ -1,13 +1,17 @@
-"""Timers, ticks and the rule for missed ones."""
+"""Timers, ticks and the rule for missed ones; contacts whose agent was lost."""
 
 from __future__ import annotations
 
-from processors.clock.logic import TICK_MICROS, TickSchedule, TimerHeap, ticks
+import pytest
+
+from processors.clock.logic import TICK_MICROS, Loss, Losses, TickSchedule, TimerHeap, Told, Watches, ticks
 from runtime.snapshot import Snapshot
-from schemas.agents import Tick
+from schemas.agents import Tick, Transition
 from schemas.control import Endpoint, HumanQueue, Policy
+from schemas.fields import BreakerState
 from schemas.interactions import Thresholds
 from schemas.topics import AGENT_EVENTS, POLICY, WFM_EVENTS, Effect
+from tests.flow.steps import transition
 
 
 def test_timers_come_out_soonest_first_and_once():
@@ -123,3 +127,104 @@ def test_without_a_policy_there_is_nothing_to_tick():
 def test_a_tick_goes_to_the_partition_of_the_key_that_it_wakes():
     snapshot = Snapshot().with_record(POLICY, "a", policy("a", "north"), 0)
     assert [effect.topic.key_of(effect.event) for effect in ticks(snapshot, 7)] == ["a", "a/north"]
+
+
+class Breakers:
+    """Transitions as a follower of their topic gets them, one by one."""
+
+    def __init__(self) -> None:
+        self.losses = Losses()
+        self.latest: dict[str, Transition] = {}
+
+    def move(self, agent: str, state: BreakerState, epoch: int) -> None:
+        made = transition("acme", state, epoch, endpoint=agent, occurred_at=epoch * 10)
+        self.latest = {**self.latest, agent: made}
+        self.losses.note(self.latest)
+
+
+@pytest.fixture
+def breakers() -> Breakers:
+    return Breakers()
+
+
+def told(watches: Watches, most: int = 100) -> set[tuple[str, int]]:
+    return {(each.interaction_id, each.loss.epoch) for each in watches.take(most)[0]}
+
+
+def test_losses_are_breakers_that_open_and_outlive_recovery(breakers: Breakers) -> None:
+    for state, epoch in ((BreakerState.DEGRADED, 1), (BreakerState.OPEN, 2), (BreakerState.HALF_OPEN, 3)):
+        breakers.move("ada", state, epoch)
+    breakers.move("bea", BreakerState.FORCED_OPEN, 1)
+    breakers.move("eve", BreakerState.CLOSED, 4)
+    losses = breakers.losses
+    assert (losses.of("ada"), losses.of("bea"), losses.of("eve")) == (Loss(2, 20), Loss(1, 10), None)
+    assert losses.has_fresh()
+    assert (losses.fresh(), losses.fresh(), losses.has_fresh()) == ({"ada", "bea"}, set(), False)
+    breakers.move("ada", BreakerState.OPEN, 5)
+    assert losses.fresh() == {"ada"}
+
+
+def test_the_contacts_of_a_lost_agent_are_told_once_and_no_others(breakers: Breakers) -> None:
+    watches = Watches(breakers.losses)
+    for contact, agent in (("a", "ada"), ("b", "ada"), ("c", "bea")):
+        watches.set(contact, agent, 3)
+    watches.set("probe", "ada", 4)
+    breakers.move("ada", BreakerState.OPEN, 4)
+    watches.lost("ada")
+    watches.lost("nobody's")
+    assert told(watches) == {("a", 4), ("b", 4)}
+    assert not watches.is_waiting()
+    watches.set("a", "ada", 3)
+    assert told(watches) == set(), "it knows"
+    breakers.move("ada", BreakerState.OPEN, 6)
+    watches.lost("ada")
+    assert told(watches) == {("a", 6), ("b", 6), ("probe", 6)}
+
+
+def test_a_timer_that_is_set_after_the_loss_is_told_at_once(breakers: Breakers) -> None:
+    watches = Watches(breakers.losses)
+    breakers.move("ada", BreakerState.OPEN, 4)
+    breakers.move("ada", BreakerState.HALF_OPEN, 5)
+    watches.set("late", "ada", 3)
+    watches.set("probe", "ada", 5)
+    assert told(watches) == {("late", 4)}
+
+
+def test_a_contact_that_went_to_another_agent_or_ended_is_not_told(breakers: Breakers) -> None:
+    watches = Watches(breakers.losses)
+    for contact in ("ends", "moves", "stays"):
+        watches.set(contact, "ada", 0)
+    breakers.move("ada", BreakerState.OPEN, 1)
+    watches.lost("ada")
+    watches.clear("ends")
+    watches.clear("never watched")
+    watches.set("moves", "bea", 0)
+    assert told(watches) == {("stays", 1)}
+    assert len(watches) == 2
+    watches.set("moves", "ada", 0)
+    assert told(watches) == {("moves", 1)}, "the agent that it comes back to was lost in a later epoch"
+
+
+def test_contacts_are_looked_at_in_slices_and_told_again_where_they_were_not_told(breakers: Breakers) -> None:
+    watches = Watches(breakers.losses)
+    for n in range(10):
+        watches.set(f"c{n}", "ada", 0)
+    breakers.move("ada", BreakerState.OPEN, 1)
+    watches.lost("ada")
+    first, looked = watches.take(4)
+    assert (len(first), looked, watches.is_waiting()) == (4, 4, True)
+    assert watches.take(0) == ([], 0)
+    for each in first:
+        watches.put_back(each)
+    assert told(watches) == {(f"c{n}", 1) for n in range(10)}
+    watches.clear("c1")
+    watches.put_back(Told("c1", "ada", Loss(1, 10), 0))
+    assert told(watches) == set()
+
+
+def test_watches_that_end_leave_nothing_behind(breakers: Breakers) -> None:
+    watches = Watches(breakers.losses)
+    for n in range(10):
+        watches.set(f"c{n}", "ada", 0)
+        watches.clear(f"c{n}")
+    assert (len(watches), watches._agent_of, watches._knows) == (0, {}, {})

@@ -1,4 +1,4 @@
-"""The step that takes contacts that have ended off the counts, with Redis's part played by a test."""
+"""The step that takes contacts off the counts of agents that have them no more, Redis's part played by a test."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from runtime.loop import Batch
 from runtime.metrics import METRICS
 from runtime.snapshot import Snapshot
 from schemas.codec import Codec
-from schemas.fields import Channel, Handling
+from schemas.conversations import AnswerRefused, Assignment, Moved, Trigger, Triggered
+from schemas.fields import Channel, Event, Handling, Pool
 from schemas.interactions import Closed
-from schemas.topics import CLOSED
+from schemas.topics import ASSIGNMENTS, CLOSED
 
 CODEC = Codec()
 
@@ -43,9 +44,15 @@ class Bench:
         self.releases = MemoryReleases()
         self.made = CountsStep(CODEC, self.releases, lambda: self.now)
 
-    def step(self, *values: Closed | bytes) -> None:
+    def step(self, *values: Event | bytes) -> None:
         records = [
-            Record(CLOSED.name, 0, offset, b"k", value if isinstance(value, bytes) else CODEC.encode(value))
+            Record(
+                ASSIGNMENTS.name if type(value) in ASSIGNMENTS.types else CLOSED.name,
+                0,
+                offset,
+                b"k",
+                value if isinstance(value, bytes) else CODEC.encode(value),
+            )
             for offset, value in enumerate(values)
         ]
         self.made.begin()
@@ -74,6 +81,30 @@ def test_contacts_that_an_agent_had_are_taken_off_its_count_and_others_are_not(b
     bench.step(closed("a"), closed("people", endpoint=None), closed("b/1", endpoint="vega"))
     assert bench.releases.told == [("acme/nova", "acme/a"), ("acme/vega", "acme/b%2F1")]
     assert bench.wake() is None
+
+
+def moved(interaction_id: str, left: str | None, to: str | None) -> Moved:
+    return Moved(
+        interaction_id=interaction_id, tenant="acme", epoch=2, from_pool=Pool.AI_CONTAINED, to_pool=Pool.AI_ASSISTED,
+        trigger=Triggered(trigger=Trigger.REQUESTED, epoch=1, occurred_at=2), from_endpoint=left, to_endpoint=to,
+        queue="retail", occurred_at=2,
+    )  # fmt: skip
+
+
+def test_contacts_that_went_to_people_or_to_another_agent_are_taken_off_the_one_that_they_left(bench: Bench) -> None:
+    bench.step(moved("to people", "nova", None), moved("to vega", "nova", "vega"))
+    assert bench.releases.told == [("acme/nova", "acme/to people"), ("acme/nova", "acme/to vega")]
+
+
+def test_contacts_that_stay_with_their_agent_or_had_none_count_on(bench: Bench) -> None:
+    bench.step(moved("watched now", "nova", "nova"), moved("from people", None, "nova"), moved("race", None, None))
+    bench.step(
+        Assignment(interaction_id="a", tenant="acme", round=0, reason="won", occurred_at=2),
+        AnswerRefused(
+            interaction_id="b", tenant="acme", endpoint="nova", epoch=1, turn=1, session_epoch=2, occurred_at=2
+        ),
+    )
+    assert (bench.releases.told, bench.wake()) == ([], None)
 
 
 def test_what_redis_could_not_be_told_is_told_when_it_is_back_and_not_tried_all_the_time(bench: Bench) -> None:

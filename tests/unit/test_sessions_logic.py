@@ -6,8 +6,8 @@ import pytest
 
 from processors.sessions.logic import step
 from processors.sessions.logic.book import PARKED, PROGRESS, REPEATS_KEPT, SESSION, Parked, Progress, load
-from processors.sessions.logic.waits import PARKED_LIMIT
 from processors.sessions.logic.turns import TURN_LIMIT
+from processors.sessions.logic.waits import PARKED_LIMIT
 from runtime.snapshot import Snapshot
 from schemas.agents import Tick
 from schemas.errors import RecordError

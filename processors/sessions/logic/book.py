@@ -29,6 +29,8 @@ REPEATS_KEPT = 16
 """Other decisions of one contact that are told apart; far above what retries of an offer give."""
 TEXT_KEPT = 4_000
 """Characters of a text that are kept: ten minutes of speech."""
+REMARK_KEPT = 1_000
+"""Characters that are kept of a remark: why something was done, what was said instead, a fact, what was tried."""
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False):
@@ -73,6 +75,7 @@ class Session(Entry, frozen=True):
     escalate: Triggers | None = None
     approve: Triggers | None = None
     was_watched: bool = False
+    was_escalated: bool = False
 
     @classmethod
     def of(cls, decision: Decision, pool: Pool) -> Self:
@@ -215,7 +218,7 @@ class Story(msgspec.Struct, array_like=True, kw_only=True):
     `handoff`: the trigger of the warm transfer, with how often it was sent and who answered. `wanted`: a supervisor was
     asked for; `supervisor` and `sequence`: the last word on who it is. `waiting`: turns of this epoch whose answer
     waits for a verdict. `handovers`: from AI to AI. `round`: of the race; `claimed` by whom. `move_to`: the pool that
-    was asked for, and `moving` why, while an agent is sought.
+    was asked for, and `moving` why, while an agent is sought. `asked_at`: of the last request that changed who watches.
     """
 
     triggers: list[Triggered] = []
@@ -233,10 +236,11 @@ class Story(msgspec.Struct, array_like=True, kw_only=True):
     claimed: Side | None = None
     move_to: Pool | None = None
     moving: Triggered | None = None
+    asked_at: int = 0
 
 
 class Kept(Entry, frozen=True):
-    """One turn as it is remembered, its texts redacted."""
+    """One turn as it is remembered, its texts redacted. `fenced`: it came from an agent that had lost the contact."""
 
     endpoint: str
     channel: Channel
@@ -251,6 +255,7 @@ class Kept(Entry, frozen=True):
     assessment: str | None = None
     tried: tuple[str, ...] = ()
     facts: tuple[Fact, ...] = ()
+    fenced: bool = False
 
     def exchange(self, epoch: int, number: int) -> Exchange:
         """Return the turn as others see it."""
@@ -283,6 +288,11 @@ class Parked(Entry, frozen=True):
     def events(self) -> list[Event]:
         """The events, in their order of arrival."""
         return [msgspec.json.decode(text, type=BY_NAME[name]) for name, text in self.parked]
+
+    @property
+    def size(self) -> int:
+        """Bytes of their JSON."""
+        return sum(len(text.encode()) for _, text in self.parked)
 
     def has(self, event: Event) -> bool:
         """Tell whether this very event is here."""

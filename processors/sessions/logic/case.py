@@ -12,6 +12,7 @@ from processors.sessions.logic.book import (
     PROGRESS,
     SESSION,
     STORY,
+    TEXT_KEPT,
     Kept,
     Progress,
     Session,
@@ -27,7 +28,7 @@ from runtime.state import KeyedState
 from schemas.control import Policy
 from schemas.fields import Channel
 from schemas.interactions import Turn
-from schemas.rules import SupervisionPolicy, Transfer
+from schemas.rules import SupervisionPolicy, Transfer, Triggers
 from schemas.topics import POLICY, Effect, endpoint_key
 
 _NO_TRANSFER = Transfer()
@@ -53,6 +54,7 @@ class Case:
         self._story: Story | None = None
         self._held: list[Turn] | None = None
         self._story_changed = False
+        self._woken_by = self._wakened_by()
 
     @classmethod
     def opened(
@@ -61,6 +63,7 @@ class Case:
         """Return the case of a session that was not there before."""
         case = cls(interaction_id, session, progress, state, snapshot, now)
         case._stored_session, case._story, case._held, case.changed = None, Story(), [], True
+        case._woken_by = None, 0
         return case
 
     @classmethod
@@ -88,6 +91,12 @@ class Case:
     def supervision(self) -> SupervisionPolicy:
         """How supervisors are assigned, and for how long an answer waits."""
         return _NO_SUPERVISION if self.policy is None else self.policy.supervision
+
+    def approval(self, intent: str) -> Triggers:
+        """Return what in an intent waits for approval by the policy: its own triggers, or else the tenant's."""
+        rules = () if self.policy is None else self.policy.intents
+        own = next((rule.approve for rule in rules if rule.intent == intent), None)
+        return self.supervision.approve if own is None else own
 
     @property
     def story(self) -> Story:
@@ -122,6 +131,16 @@ class Case:
     def channel(self) -> Channel:
         """The channel by which the contact goes on."""
         return self.progress.channel or self.session.channel
+
+    def switch(self, to: Channel, at: int) -> None:
+        """Go on by a channel: the last switch stands, of several at one instant the last by name."""
+        progress, before = self.progress, self.channel
+        if (at, to) <= (progress.channel_at, progress.channel or ""):
+            return
+        progress.channel, progress.channel_at = to, at
+        self.changed = True
+        if to is not before:
+            self.view(at)
 
     @property
     def with_ai(self) -> bool:
@@ -161,8 +180,9 @@ class Case:
             return self.out
         progress = self.progress
         due_at = min(progress.waits.values())
-        if due_at != standing:
-            self.out.append(effects.timer(self.interaction_id, due_at, *self._wakened_by()))
+        wakened_by = self._wakened_by()
+        if due_at != standing or wakened_by not in {self._woken_by, (None, 0)}:
+            self.out.append(effects.timer(self.interaction_id, due_at, *wakened_by))
         progress.due_at = due_at
         if self.viewed_at:
             progress.revision += 1
@@ -182,3 +202,8 @@ class Case:
         if escalate is None or not escalate.breaker_opens or agent is None or self.progress.closed:
             return None, 0
         return endpoint_key(self.session.tenant, agent.endpoint), agent.breaker_epoch
+
+
+def cut(text: str, most: int = TEXT_KEPT) -> str:
+    """Return a text, or its beginning where it is longer than what is kept."""
+    return text if len(text) <= most else text[:most] + "…"

@@ -49,7 +49,8 @@ def handling_of(session: Session, completed: Completed) -> Handling:
         case FinishedBy.SELF_SERVICE:
             return Handling.DEFLECTED
         case FinishedBy.HUMAN:
-            alone = session.pool_now is Pool.HUMAN_EXCLUSIVE and completed.ai_turns == 0
+            without_ai = session.pool_now is Pool.HUMAN_EXCLUSIVE and not session.was_escalated
+            alone = without_ai and completed.ai_turns == 0
             return Handling.HUMAN_ONLY if alone else Handling.AI_ESCALATED
         case FinishedBy.AI:
             return Handling.AI_ASSISTED if session.was_watched or completed.watched else Handling.AI_CONTAINED

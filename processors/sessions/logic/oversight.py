@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from processors.sessions.logic import effects, transfer
-from processors.sessions.logic.book import Kept, Wait
-from processors.sessions.logic.case import Case
+from processors.sessions.logic.book import REMARK_KEPT, Kept, Wait
+from processors.sessions.logic.case import Case, cut
 from processors.sessions.logic.triggers import met
 from schemas.conversations import (
     Override,
@@ -142,11 +142,16 @@ def _result(event: Verdict) -> SupervisionResult:
 
 def _answered(case: Case, epoch: int, number: int) -> None:
     """An answer waits no more."""
-    if epoch == case.progress.epoch and number in case.story.waiting:
-        story = case.write_story()
-        story.waiting.remove(number)
-        if not story.waiting:
-            case.wait_no_more(Wait.VERDICT)
+    if epoch != case.progress.epoch or number not in case.story.waiting:
+        return
+    story = case.write_story()
+    story.waiting.remove(number)
+    until = case.progress.waits.get(Wait.VERDICT)
+    oldest = case.kept_turn(epoch, story.waiting[0]) if story.waiting else None
+    if oldest is None:
+        case.wait_no_more(Wait.VERDICT)
+    elif until is not None:
+        case.wait(Wait.VERDICT, max(until, oldest.occurred_at + _micros(case.supervision.verdict_seconds)))
 
 
 def _overridden(case: Case, event: Verdict) -> None:
@@ -155,9 +160,9 @@ def _overridden(case: Case, event: Verdict) -> None:
         turn=event.turn,
         verdict=event.verdict,
         by=event.by,
-        why=event.why,
+        why=cut(event.why, REMARK_KEPT),
         occurred_at=event.occurred_at,
-        text=event.text,
+        text=None if event.text is None else cut(event.text, REMARK_KEPT),
     )
     overrides = case.write_story().overrides
     overrides.append(override)

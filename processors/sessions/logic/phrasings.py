@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from schemas.control import Policy
@@ -66,10 +67,16 @@ def asks_for_person(text: str, language: str, policy: Policy | None) -> bool:
         phrases = next((each.phrases for each in stated if each.language == base), None)
     if phrases is None:
         phrases = KNOWN.get(base, ())
-    return bool(phrases) and _pattern(tuple(phrases)).search(text.casefold()) is not None
+    pattern = _pattern(tuple(phrases))
+    return pattern is not None and pattern.search(_plain(text)) is not None
 
 
 @functools.lru_cache(maxsize=1024)
-def _pattern(phrases: tuple[str, ...]) -> re.Pattern[str]:
-    words = (r"\s+".join(map(re.escape, phrase.casefold().split())) for phrase in phrases)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)")
+def _pattern(phrases: tuple[str, ...]) -> re.Pattern[str] | None:
+    words = [r"\s+".join(map(re.escape, plain)) for phrase in phrases if (plain := _plain(phrase).split())]
+    return re.compile(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)") if words else None
+
+
+def _plain(text: str) -> str:
+    """Return a text without what keyboards write differently: case, composed letters, curved apostrophes."""
+    return unicodedata.normalize("NFKC", text).replace("\u2019", "'").casefold()

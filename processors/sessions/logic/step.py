@@ -56,7 +56,8 @@ def step(event: Event, state: KeyedState, snapshot: Snapshot, now: int) -> list[
     Raises:
         RecordError: the event cannot be used. Reasons: `no_decision` (a repeat, or without a
             pool), `no_provider`, `wrong_tenant`, `wrong_endpoint`, `turn_number`, `epoch_ahead`, `held_full`,
-            `parked_full`, `orphan` (its decision never came), `wrong_claimant`, `no_such_answer`, `unexpected_type`.
+            `parked_full`, `orphan` (its decision never came), `wrong_claimant`, `no_such_answer`,
+            `moved_too_often`, `unexpected_type`.
     """
     case = Case.load(event.interaction_id, state, snapshot, now) if hasattr(event, "interaction_id") else None
     if isinstance(event, Decision):
@@ -106,6 +107,7 @@ def _opened(decision: Decision, pool: Pool, state: KeyedState, snapshot: Snapsho
         except RecordError:
             # Raising here would dead-letter the decision. Behind it in the log, the event is refused by itself.
             case.out.append(Effect(INTERACTION_EVENTS, event))
+    turns.drain(case)
     state.delete(PARKED)
     return case.settle(parked.due_at)
 
@@ -138,6 +140,7 @@ def _pool_of(decision: Decision) -> Pool:
 def _applied(case: Case, event: waits.Reported) -> list[Effect]:
     standing = case.progress.due_at
     _take(case, event)
+    turns.drain(case)
     return case.settle(standing)
 
 
@@ -157,7 +160,7 @@ def _take(case: Case, event: Event) -> None:
         case Completed():
             ending.completed(case, event)
         case ChannelSwitched():
-            _switched(case, event)
+            case.switch(event.to, event.occurred_at)
         case Claim():
             race.claimed(case, event)
         case HandoffAck():
@@ -175,11 +178,5 @@ def _told(case: Case, event: SupervisorGiven | AgentLost) -> list[Effect]:
         oversight.given(case, event)
     else:
         moves.lost(case, event)
+    turns.drain(case)
     return case.settle(standing)
-
-
-def _switched(case: Case, event: ChannelSwitched) -> None:
-    progress = case.progress
-    if event.occurred_at > progress.channel_at:
-        progress.channel, progress.channel_at = event.to, event.occurred_at
-        case.view(event.occurred_at)

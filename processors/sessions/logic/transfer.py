@@ -12,7 +12,7 @@ import msgspec
 
 from processors.sessions.logic import effects
 from processors.sessions.logic.book import Agent, Kept, Stage, Wait, agent_of
-from processors.sessions.logic.case import Case
+from processors.sessions.logic.case import Case, cut
 from schemas.conversations import Alert, AlertKind, Exchange, Handoff, HandoffAck, Trigger, Triggered
 from schemas.fields import MICROS_PER_SECOND, Pool, Supervision
 from schemas.interactions import Classification, Customer, Decision, Fact, Handover, Offered
@@ -23,20 +23,28 @@ HANDOVERS_MOST = 2
 AGENT_SECONDS = 30
 """Longest wait for the router's word on another agent: it takes some 0.1 s, and 12 s where a router is lost."""
 TRIGGERS_KEPT = 64
-PACKET_CHARACTERS = 400_000
-"""Texts of a packet, in all: with four bytes a character and the rest it stays below what a broker takes. Beyond, the
-oldest turns are left out, and the packet says how many."""
+DETAIL_KEPT = 250
+"""Characters of a trigger's detail that are kept."""
+FINDINGS_SENT = 32
+"""Facts of a packet, and things that were tried: the latest."""
+PACKET_BYTES = 900_000
+"""Of a packet as JSON, which Avro is shorter than: a record may have 1,000,000. What is no history has 860,000 at the
+very most. Beyond, the oldest turns are left out, and the packet says how many."""
 _STANDARD = Customer()
 
 
 def triggered(case: Case, trigger: Trigger, detail: str, at: int, turn: int = 0) -> Triggered:
     """Return a trigger that is met now, in the present epoch."""
-    return Triggered(trigger=trigger, detail=detail, epoch=case.progress.epoch, turn=turn, occurred_at=at)
+    told = cut(detail, DETAIL_KEPT)
+    return Triggered(trigger=trigger, detail=told, epoch=case.progress.epoch, turn=turn, occurred_at=at)
 
 
 def to_people(case: Case, hits: list[Triggered]) -> None:
     """Give a contact to people: one packet, whose trigger is the first of `hits`."""
+    left_ai = _left(case) is not None
     _people_have(case, hits)
+    if left_ai:
+        case.session = msgspec.structs.replace(case.session, was_escalated=True)
     story = case.write_story()
     story.handoff, story.attempts, story.acked_by, story.acked_at = hits[0], 1, None, None
     case.wait(Wait.ACK, case.now + _micros(case.transfer.ack_seconds))
@@ -106,12 +114,16 @@ def adopted(case: Case, decision: Decision) -> bool:
         return False
     agent = agent_of(decision)
     if agent is None or decision.pool is None:
+        case.session = msgspec.structs.replace(
+            case.session, intent_now=decision.intent, queue_now=decision.queue, decision_now=decision.decision_id
+        )
         why = ", ".join(reason.code for reason in decision.reasons)
         to_people(case, [triggered(case, Trigger.NO_AGENT, why, decision.decided_at)])
         return False
     story, before, left = case.write_story(), case.session, _left(case)
     asked, said = story.move_to, decision.instructions
     watch = asked is Pool.AI_ASSISTED and decision.supervision is Supervision.AUTONOMOUS
+    approve = said.approve if said else None
     case.session = msgspec.structs.replace(
         before,
         agents=(*before.agents[:-1], agent),
@@ -121,7 +133,7 @@ def adopted(case: Case, decision: Decision) -> bool:
         queue_now=decision.queue,
         decision_now=decision.decision_id,
         escalate=said.escalate if said else None,
-        approve=said.approve if said else None,
+        approve=case.approval(decision.intent) if watch else approve,
         was_watched=before.was_watched or watch or decision.pool is Pool.AI_ASSISTED,
     )
     progress.stage = Stage.AI
@@ -198,7 +210,7 @@ def _fence(case: Case, hits: list[Triggered]) -> None:
     progress.tone = []
     story.triggers = [*story.triggers, *hits][-TRIGGERS_KEPT:]
     story.waiting = []
-    case.wait_no_more(Wait.VERDICT, Wait.CLAIM)
+    case.wait_no_more(Wait.VERDICT, Wait.CLAIM, Wait.ACK)
     end_supervision(case, at)
     case.view(at)
 
@@ -206,10 +218,9 @@ def _fence(case: Case, hits: list[Triggered]) -> None:
 def _packet(case: Case, trigger: Triggered) -> Handoff:
     session, progress, story = case.session, case.progress, case.story
     turns = [(at, kept) for at in progress.turns() if (kept := case.kept_turn(*at)) is not None]
-    spoken = [(at, kept) for at, kept in turns if not kept.refused]
-    history = _recent(spoken)
+    spoken = [(at, kept) for at, kept in turns if not kept.fenced]
     last = session.last_agent
-    return Handoff(
+    packet = Handoff(
         handoff_id=effects.handoff_id(case.interaction_id, progress.epoch),
         interaction_id=case.interaction_id,
         tenant=session.tenant,
@@ -226,33 +237,33 @@ def _packet(case: Case, trigger: Triggered) -> Handoff:
         confidence=session.confidence,
         endpoint=last.endpoint if last else None,
         endpoint_version=last.version if last else None,
-        history=history,
-        history_cut=len(spoken) - len(history),
         assessment=next((kept.assessment for _, kept in reversed(spoken) if kept.assessment), ""),
-        tried=tuple(dict.fromkeys(each for _, kept in spoken for each in kept.tried)),
+        tried=tuple(dict.fromkeys(each for _, kept in spoken for each in kept.tried))[-FINDINGS_SENT:],
         facts=_facts(kept for _, kept in spoken),
         triggers=tuple(story.triggers),
         overrides=tuple(story.overrides),
         offered_at=session.offered_at,
         occurred_at=trigger.occurred_at,
     )
+    history = _recent(spoken, PACKET_BYTES - len(msgspec.json.encode(packet)))
+    return msgspec.structs.replace(packet, history=history, history_cut=len(spoken) - len(history))
 
 
-def _recent(spoken: list[tuple[tuple[int, int], Kept]]) -> tuple[Exchange, ...]:
-    """Return the latest turns whose texts fit into a packet: mostly all."""
-    room = PACKET_CHARACTERS
+def _recent(spoken: list[tuple[tuple[int, int], Kept]], room: int) -> tuple[Exchange, ...]:
+    """Return the latest turns that fit into so many bytes: mostly all."""
     chosen: list[Exchange] = []
     for (epoch, number), kept in reversed(spoken):
-        room -= len(kept.customer_text or "") + len(kept.agent_text or "")
+        exchange = kept.exchange(epoch, number)
+        room -= len(msgspec.json.encode(exchange)) + 1
         if room < 0:
             break
-        chosen.append(kept.exchange(epoch, number))
+        chosen.append(exchange)
     return tuple(reversed(chosen))
 
 
 def _facts(turns: Iterable[Kept]) -> tuple[Fact, ...]:
     """Return what was found out, the last word on each name."""
-    return tuple({fact.name: fact for kept in turns for fact in kept.facts}.values())
+    return tuple({fact.name: fact for kept in turns for fact in kept.facts}.values())[-FINDINGS_SENT:]
 
 
 def _micros(seconds: float) -> int:

@@ -50,7 +50,7 @@ def _said(triggers: Triggers, turn: Turn, session: Session, _progress: Progress,
             yield Trigger.PERSON_ASKED, f"by a phrase of {session.language}"
     if triggers.out_of_scope and turn.out_of_scope:
         yield Trigger.OUT_OF_SCOPE, "as the platform says"
-    for topic in turn.topics:
+    for topic in dict.fromkeys(turn.topics):
         if topic in triggers.topics:
             yield Trigger.TOPIC, topic
     if triggers.amount_over is not None and turn.amount is not None and turn.amount > triggers.amount_over:

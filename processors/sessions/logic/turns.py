@@ -7,20 +7,26 @@ reported -> outcome for the health monitor, at once, whatever the order
 
 from __future__ import annotations
 
+import msgspec
+
 from processors.sessions.logic import effects, oversight, race, transfer
-from processors.sessions.logic.book import TEXT_KEPT, Agent, Kept, Stage, Wait
-from processors.sessions.logic.case import Case
+from processors.sessions.logic.book import REMARK_KEPT, Agent, Kept, Stage, Wait
+from processors.sessions.logic.case import Case, cut
 from processors.sessions.logic.triggers import TONE_TURNS, met
 from schemas.conversations import AnswerRefused, Trigger
 from schemas.errors import RecordError
 from schemas.fields import TurnResult
-from schemas.interactions import Turn
+from schemas.interactions import Fact, Turn
 from schemas.topics import ASSIGNMENTS, Effect
 
 TURNS_WAIT_MICROS = 30 * 1_000_000
 """Longest wait of a completion, or of a turn, for turns that come before it: 30 s, above a platform's usual retries."""
 HELD_LIMIT = 64
 """Turns held per contact."""
+HELD_BYTES = 600_000
+"""Bytes held per contact, as JSON: an entry stays below what a broker takes."""
+FINDINGS_KEPT = 64
+"""Facts of a turn, and things tried in it, that are kept."""
 TURN_LIMIT = 1_000
 """Highest turn number: a turn every 90 s over the 24 h of a session would give 960."""
 
@@ -40,12 +46,8 @@ def reported(case: Case, turn: Turn) -> None:
     progress = case.progress
     if progress.has_turn(turn.epoch, turn.number):
         return
-    if turn.epoch == progress.epoch and turn.number > progress.applied + 1 and len(case.held) >= HELD_LIMIT:
-        raise RecordError(
-            "held_full",
-            f"turn {turn.number} of contact {turn.interaction_id}: {HELD_LIMIT} turns wait for earlier ones already; "
-            "report turns without gaps",
-        )
+    if turn.epoch == progress.epoch and progress.closed is None and turn.number > progress.applied + 1:
+        _check_room(case, turn)
     progress.note_turn(turn.epoch, turn.number)
     case.changed = True
     case.out.append(effects.outcome(turn, case.session, agent))
@@ -55,7 +57,7 @@ def reported(case: Case, turn: Turn) -> None:
         _late(case, turn)
     elif turn.number == progress.applied + 1:
         _apply(case, turn)
-        _drain(case)
+        drain(case)
     else:
         case.hold(sorted([*case.held, turn], key=_number))
         if Wait.TURNS not in progress.waits:
@@ -70,8 +72,8 @@ def apply_all(case: Case) -> None:
         _apply_or_refuse(case, first)
 
 
-def _drain(case: Case) -> None:
-    """Apply what is held, as far as nothing is missing before it."""
+def drain(case: Case) -> None:
+    """Apply what is held, as far as nothing is missing before it; refuse what is of an epoch that is over."""
     while case.held:
         first, *others = case.held
         if first.epoch == case.progress.epoch and first.number != case.progress.applied + 1:
@@ -109,6 +111,17 @@ def _agent_of(case: Case, turn: Turn) -> Agent:
     return agent
 
 
+def _check_room(case: Case, turn: Turn) -> None:
+    """Raise RecordError (`held_full`) where a turn cannot be held."""
+    held = [*case.held, turn]
+    if len(held) > HELD_LIMIT or len(msgspec.json.encode(held)) > HELD_BYTES:
+        raise RecordError(
+            "held_full",
+            f"turn {turn.number} of contact {turn.interaction_id}: {len(case.held)} turns wait for earlier ones "
+            f"already, of {HELD_LIMIT} with {HELD_BYTES} bytes at most; report turns without gaps",
+        )
+
+
 def _apply(case: Case, turn: Turn) -> None:
     """Apply a turn in its order: remember it, and see whether it calls for a person, another agent or a verdict."""
     progress = case.progress
@@ -116,8 +129,9 @@ def _apply(case: Case, turn: Turn) -> None:
     if progress.stage is Stage.RACING or Wait.CLAIM in progress.waits:
         race.spoken(case, turn)
     _feel(case, turn)
-    _switch(case, turn)
-    kept = _kept(turn, case, refused=False)
+    if turn.channel is not None:
+        case.switch(turn.channel, turn.occurred_at)
+    kept = _kept(turn, case)
     escalate = case.session.escalate
     hits = met(escalate, turn, case.session, progress, case.policy) if escalate is not None else []
     moves = turn.intent is not None and turn.intent != case.session.intent_now
@@ -136,28 +150,23 @@ def _apply(case: Case, turn: Turn) -> None:
 
 def _feel(case: Case, turn: Turn) -> None:
     progress = case.progress
-    progress.failures = 0 if turn.result is TurnResult.OK else progress.failures + 1
+    if turn.result is not TurnResult.CALLER_FAULT:
+        progress.failures = 0 if turn.result is TurnResult.OK else progress.failures + 1
     if turn.sentiment is not None:
         progress.tone = [*progress.tone, turn.sentiment][-TONE_TURNS:]
 
 
-def _switch(case: Case, turn: Turn) -> None:
-    """Note the channel of a turn, where it is not what it was."""
-    if turn.channel is not None and turn.channel is not case.channel and turn.occurred_at > case.progress.channel_at:
-        case.progress.channel, case.progress.channel_at = turn.channel, turn.occurred_at
-        case.view(turn.occurred_at)
-
-
 def _late(case: Case, turn: Turn) -> None:
     """Remember a turn that changes nothing any more: its contact is closed, or went on without it."""
-    case.keep_turn(turn.epoch, turn.number, _kept(turn, case, refused=False))
+    case.keep_turn(turn.epoch, turn.number, _kept(turn, case))
     case.view(turn.occurred_at)
 
 
 def _refuse(case: Case, turn: Turn) -> None:
     """Refuse the answer of an agent that has lost the contact."""
     answered = turn.result is TurnResult.OK
-    case.keep_turn(turn.epoch, turn.number, _kept(turn, case, refused=answered))
+    kept = msgspec.structs.replace(_kept(turn, case), refused=answered, fenced=True)
+    case.keep_turn(turn.epoch, turn.number, kept)
     case.changed = True
     if not answered:
         return
@@ -175,24 +184,19 @@ def _refuse(case: Case, turn: Turn) -> None:
     case.out.append(Effect(ASSIGNMENTS, refused))
 
 
-def _kept(turn: Turn, case: Case, *, refused: bool) -> Kept:
+def _kept(turn: Turn, case: Case) -> Kept:
     return Kept(
         endpoint=turn.endpoint,
         channel=turn.channel or case.session.channel,
         result=turn.result,
         occurred_at=turn.occurred_at,
-        customer_text=_cut(turn.customer_text),
-        agent_text=_cut(turn.agent_text),
+        customer_text=None if turn.customer_text is None else cut(turn.customer_text),
+        agent_text=None if turn.agent_text is None else cut(turn.agent_text),
         sentiment=turn.sentiment,
-        refused=refused,
-        assessment=_cut(turn.assessment),
-        tried=turn.tried,
-        facts=turn.facts,
+        assessment=None if turn.assessment is None else cut(turn.assessment),
+        tried=tuple(cut(each, REMARK_KEPT) for each in turn.tried[:FINDINGS_KEPT]),
+        facts=tuple(Fact(name=each.name, value=cut(each.value, REMARK_KEPT)) for each in turn.facts[:FINDINGS_KEPT]),
     )
-
-
-def _cut(text: str | None) -> str | None:
-    return text if text is None or len(text) <= TEXT_KEPT else text[:TEXT_KEPT] + "…"
 
 
 def _number(turn: Turn) -> int:

@@ -18,6 +18,8 @@ ORPHAN_MICROS = 60 * _MINUTE
 """Wait of a parked event for its decision: 1 h."""
 PARKED_LIMIT = 64
 """Events parked per contact."""
+PARKED_BYTES = 400_000
+"""Bytes parked per contact: as JSON in JSON they stay below what a broker takes."""
 
 Reported = Turn | Completed | ChannelSwitched | Claim | HandoffAck | Verdict | MoveRequest
 """What platforms, the ACD and desktops tell of a contact: parked where its decision is not there yet."""
@@ -38,13 +40,15 @@ def park(event: Reported, state: KeyedState, now: int) -> list[Effect]:
             f"{what}: no decision on the contact came within {ORPHAN_MICROS // _MINUTE} minutes; check the "
             "interaction id, and send the event again once the contact is decided",
         )
-    if len(parked.parked) >= PARKED_LIMIT:
+    after = parked.with_event(event)
+    if len(after.parked) > PARKED_LIMIT or after.size > PARKED_BYTES:
         raise RecordError(
             "parked_full",
-            f"{what}: {PARKED_LIMIT} events wait for a decision already; check the interaction id, and send the "
-            "event again once the contact is decided",
+            f"{what}: {len(parked.parked)} events wait for a decision already, of {PARKED_LIMIT} with "
+            f"{PARKED_BYTES} bytes at most; check the interaction id, and send the event again once the contact is "
+            "decided",
         )
-    save(state, PARKED, parked.with_event(event))
+    save(state, PARKED, after)
     return [] if before else [effects.timer(event.interaction_id, parked.due_at)]
 
 
@@ -60,6 +64,7 @@ def woken(case: Case, due: TimerDue) -> list[Effect]:
     for wait in ripe:
         if progress.closed is None:
             _over(case, wait, at)
+    turns.drain(case)
     return case.settle(None)
 
 
@@ -72,7 +77,7 @@ def _over(case: Case, wait: Wait, at: int) -> None:
             turns.apply_all(case)
             if case.progress.completed is not None:
                 ending.close(case, case.progress.completed)
-        case Wait.DURATION if case.with_ai:
+        case Wait.DURATION if case.session.agent is not None:
             told = "the conversation is as long as the policy lets AI have it"
             transfer.to_people(case, [transfer.triggered(case, Trigger.DURATION, told, at)])
         case Wait.VERDICT:

@@ -1,0 +1,1 @@
+"""Supervisors: who watches which contact."""

@@ -1,0 +1,93 @@
+"""What sessions say of a contact of the simulated centre, for tests in which the words are the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from schemas.conversations import (
+    AnswerRefused,
+    Assignment,
+    Handoff,
+    Moved,
+    Side,
+    SupervisionRequest,
+    SupervisionResult,
+    Trigger,
+    Triggered,
+    VerdictKind,
+)
+from schemas.fields import Channel, Pool
+from tests.centre import START, decision
+
+
+def hit(trigger: Trigger = Trigger.PERSON_ASKED) -> Triggered:
+    return Triggered(trigger=trigger, epoch=0, occurred_at=START)
+
+
+def packet(name: str, epoch: int = 1, **changes: Any) -> Handoff:
+    """A warm transfer to the people of `technical`."""
+    fields: dict[str, Any] = {
+        "handoff_id": f"h-{name}-{epoch}",
+        "interaction_id": name,
+        "tenant": "demo",
+        "epoch": epoch,
+        "decision_id": f"d-{name}",
+        "trigger": hit(),
+        "queue": "technical",
+        "channel": Channel.CHAT,
+        "language": "en",
+        "segment": "standard",
+        "intent": "internet_fault",
+        "offered_at": START,
+        "occurred_at": START,
+    }
+    return Handoff(**{**fields, **changes})
+
+
+def moved(name: str, epoch: int, to_pool: Pool = Pool.HUMAN_EXCLUSIVE) -> Moved:
+    """A contact is elsewhere now."""
+    fields = {"from_pool": Pool.AI_CONTAINED, "trigger": hit(), "queue": "technical", "occurred_at": START}
+    return Moved(interaction_id=name, tenant="demo", epoch=epoch, to_pool=to_pool, **fields)
+
+
+def request(name: str, epoch: int = 0, turn: int = 1, **changes: Any) -> SupervisionRequest:
+    """An answer waits for ann."""
+    fields: dict[str, Any] = {"queue": "technical", "intent": "internet_fault", "endpoint": "support-bot"}
+    about = {"interaction_id": name, "tenant": "demo", "epoch": epoch, "turn": turn, "supervisor": "ann"}
+    return SupervisionRequest(**{**fields, **about, "due_at": START, "occurred_at": START, **changes})
+
+
+def result(name: str, epoch: int = 0, turn: int = 1, kind: VerdictKind = VerdictKind.APPROVE) -> SupervisionResult:
+    """An answer waits no more."""
+    about = {"interaction_id": name, "tenant": "demo", "epoch": epoch, "turn": turn}
+    return SupervisionResult(**about, verdict=kind, by="ann", occurred_at=START)
+
+
+def assigned(name: str, race: int = 0) -> Assignment:
+    """The agent of a parallel position has won."""
+    won = {"winner": Side.AI, "claimant": "support-bot", "released": Side.PEOPLE, "reason": "claimed"}
+    return Assignment(interaction_id=name, tenant="demo", round=race, occurred_at=START, **won)
+
+
+def refused(name: str, epoch: int) -> AnswerRefused:
+    """An answer came too late."""
+    about = {"interaction_id": name, "tenant": "demo", "endpoint": "support-bot", "epoch": epoch, "turn": 1}
+    return AnswerRefused(**about, session_epoch=epoch + 1, occurred_at=START)
+
+
+WORDS: dict[str, Callable[[str, int], Any]] = {
+    "packet": packet,
+    "other agent": lambda name, epoch: decision(name, session_epoch=epoch + 1, endpoint="care-bot"),
+    "no other agent": lambda name, epoch: decision(name, session_epoch=epoch + 1, endpoint=None),
+    "to people": moved,
+    "watched": lambda name, epoch: moved(name, epoch, Pool.AI_ASSISTED),
+    "not watched": lambda name, epoch: moved(name, epoch, Pool.AI_CONTAINED),
+    "request": request,
+    "result": result,
+    "taken over": lambda name, epoch: result(name, epoch, kind=VerdictKind.TAKE_OVER),
+    "rejected": lambda name, epoch: result(name, epoch, kind=VerdictKind.REJECT),
+    "assigned": assigned,
+    "refused": refused,
+}
+"""All that they may say, of an epoch."""

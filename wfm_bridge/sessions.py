@@ -1,0 +1,104 @@
+"""Look-ups of single contacts, from the copies in Redis, by whoever has a key of the contact's tenant."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Path, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, Field, create_model
+
+from runtime.copies import Copy
+from runtime.errors import StoreUnavailableError
+from schemas.conversations import Exchange, SessionView
+from wfm_bridge.models import Problem, model_of, to_answer
+from wfm_bridge.problems import RequestError
+
+_ABOUT = "an API key of the contact's tenant, as `trunkline keys create` prints it"
+_BEARER = HTTPBearer(auto_error=False, description=_ABOUT)
+_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description=_ABOUT)
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "There is no key, or it is not good"},
+    404: {"model": Problem, "description": "The key's tenant has no such contact now"},
+    503: {"model": Problem, "description": "Redis, where the copies are, does not answer; see `Retry-After`"},
+}
+
+
+class Keys(Protocol):
+    """Knows who may look up what (`runtime.keys.Keyring`)."""
+
+    def tenant_of(self, given: str) -> str | None:
+        """Return the tenant of a key, None where it is not good."""
+
+
+class Lookup(Protocol):
+    """Finds copies (`runtime.copies.SessionLookup`)."""
+
+    async def find(self, interaction_id: str) -> Copy | None:
+        """Return the copy of a contact, None where there is none; raises StoreUnavailableError."""
+
+
+def _session_model() -> type[BaseModel]:
+    history = Field(description="its turns, by epoch and number; texts are redacted")
+    turns = list.__class_getitem__(model_of(Exchange))
+    return create_model(
+        "Session", __base__=model_of(SessionView), __doc__=SessionView.__doc__, history=(turns, history)
+    )
+
+
+def _given(
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    header: Annotated[str | None, Security(_HEADER)],
+) -> str | None:
+    return bearer.credentials if bearer is not None else header
+
+
+_Key = Annotated[str | None, Security(_given)]
+
+
+def _tenant_of(key: str | None, keys: Keys) -> str:
+    tenant = keys.tenant_of(key) if key else None
+    if tenant is None:
+        raise RequestError(
+            HTTPStatus.UNAUTHORIZED,
+            "the API key is not known, has expired or was revoked" if key else "there is no API key",
+            "a request with a key that is not good" if key else "a request without a key",
+            "Send 'Authorization: Bearer KEY' or 'X-API-Key: KEY'; 'trunkline keys create' makes a key.",
+        )
+    return tenant
+
+
+def create_lookups(keys: Keys, lookup: Lookup) -> APIRouter:
+    """Return the path that shows a contact. It needs no live view, so it answers while those are rebuilt."""
+    router = APIRouter(prefix="/v1", responses=_RESPONSES, tags=["sessions"])
+
+    @router.get("/sessions/{interaction_id:path}", response_model=_session_model(), summary="A contact as it stands")
+    async def session(
+        interaction_id: Annotated[str, Path(description="the contact, by the ACD's id")],
+        key: _Key,
+    ) -> dict[str, Any]:
+        """A contact of the key's tenant with its turns: where it is, who has it, what was said, how it was handed over.
+
+        `revision` grows with every change. Contacts that ended are shown until sessions forget them.
+        """
+        tenant = _tenant_of(key, keys)
+        try:
+            copy = await lookup.find(interaction_id)
+        except StoreUnavailableError as problem:
+            raise RequestError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"the contact cannot be looked up now: {problem}",
+                interaction_id,
+                "Repeat it in a second; the copies are made anew as soon as Redis is there.",
+            ) from problem
+        if copy is None or copy.view.tenant != tenant:
+            raise RequestError(
+                HTTPStatus.NOT_FOUND,
+                "no such contact is known",
+                interaction_id,
+                "Check the id, and that the key is of the contact's tenant; those that ended long ago are forgotten.",
+            )
+        return {**to_answer(copy.view), "history": [to_answer(turn.exchange) for turn in copy.turns]}
+
+    return router
