@@ -60,7 +60,7 @@ class Found:
 
 
 class Times(NamedTuple):
-    """Microseconds a line: the mean by the thread's CPU clock, the others by the wall clock."""
+    """Microseconds a line, by the thread's CPU clock: of the others, each reading has its own 0.3 in it."""
 
     mean: float
     p50: float
@@ -127,9 +127,9 @@ def _times(redactor: Redactor, texts: Sequence[str]) -> Times:
     mean = (time.thread_time_ns() - start) / 1e3 / len(texts)
     each = []
     for text in texts:
-        start = time.perf_counter_ns()
+        start = time.thread_time_ns()
         redactor.text(text)
-        each.append((time.perf_counter_ns() - start) / 1e3)
+        each.append((time.thread_time_ns() - start) / 1e3)
     each.sort()
     return Times(mean, each[len(each) // 2], each[len(each) * 99 // 100])
 

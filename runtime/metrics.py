@@ -98,7 +98,7 @@ class Catalogue:
         self.models_in_use = Gauge("trunkline_models_in_use", "Models that tenants are classified with.", registry=r)
         self.copies_written = Counter(
             "trunkline_copies_written_total",
-            "Records of contacts that were put into their copies in Redis.",
+            "Headers and turns of contacts that were put into their copies in Redis, or taken out.",
             registry=r,
         )
         self.copies_lag_seconds = Gauge(

@@ -83,9 +83,14 @@ def _is_grouped(cluster: Cluster, first: int, last: int, digits: str, *, strict:
     if first == last:
         return not strict or (len(digits) in _UNUSUAL_DIGITS and _CERTAIN.match(digits) is not None)
     sizes = cluster.sizes(first, last)
-    before = cluster.left_over(first)
     if _separators(cluster.text, cluster.groups[first][0], cluster.groups[last][1]) is None:
         return False
     if sizes in _USUAL:
-        return before != sizes[0]
-    return not strict and not before and len(digits) in _UNUSUAL_DIGITS and min(sizes) > 1 and max(sizes) <= _LARGEST
+        return not cluster.fours_before(first)
+    return (
+        not strict
+        and not cluster.left_over(first)
+        and len(digits) in _UNUSUAL_DIGITS
+        and min(sizes) > 1
+        and max(sizes) <= _LARGEST
+    )

@@ -27,7 +27,7 @@ _UNITS = frozenset(_UNIT_WORDS.split())
 _four_more = re.compile("[ .-][0-9]{4}(?![0-9])").match
 _code = re.compile(r"[A-Za-z][0-9]+ \Z").search
 _CODE_ROOM = 8
-_FOUR, _GROUP_THAT_COUNTS = 4, 3
+_FOUR, _GROUP_THAT_COUNTS, _ROW = 4, 3, 3
 
 
 class Cluster:
@@ -67,11 +67,21 @@ class Cluster:
         near = near and not self.text[start - 1 : start].isalpha()
         return end - start if near else 0
 
-    def in_a_row(self, first: int, last: int) -> bool:
-        """Return whether other groups stand beside these: a group of three or more before, or fours after fours."""
+    def fours_before(self, first: int) -> bool:
+        """Return whether groups of four stand before a group, nobody's, and nothing else for three groups."""
+        at = first
+        while at > first - _ROW and self.left_over(at) == _FOUR:
+            at -= 1
+        return at < first and (at == first - _ROW or not self.left_over(at))
+
+    def in_a_row(self, first: int, last: int, beyond: int) -> bool:
+        """Return whether other groups stand beside these: a group of three or more before, or fours after fours.
+
+        beyond: the next group with which a card begins.
+        """
         if self.left_over(first) >= _GROUP_THAT_COUNTS:
             return True
-        if last == first or self.sizes(last - 1, last) != (_FOUR, _FOUR):
+        if last == first or last + 1 == beyond or self.sizes(last - 1, last) != (_FOUR, _FOUR):
             return False
         return _four_more(self.text, self.groups[last][1], self.until) is not None
 

@@ -91,18 +91,19 @@ def id_at(cluster: Cluster, first: int, beyond: int) -> int | None:
     context = cluster.before(start)
     named = _named(context.text) is not None
     for last, count in reversed(lasts):
-        if _is_id(cluster, first, last, _BY_DIGITS[count].of(context, named=named)):
+        rules = _BY_DIGITS[count].of(context, named=named)
+        if rules and _is_id(cluster, first, last, beyond, rules):
             return last
     return None
 
 
-def _is_id(cluster: Cluster, first: int, last: int, rules: Sequence[_Rule]) -> bool:
+def _is_id(cluster: Cluster, first: int, last: int, beyond: int, rules: Sequence[_Rule]) -> bool:
     start, end = cluster.groups[first][0], cluster.groups[last][1]
     written = cluster.text[start:end]
     right = [rule for rule in rules if rule.is_right(written)]
     if not right or cluster.joined_after(end) or cluster.counted_after(end):
         return False
-    return any(rule.id.needs is Needs.NOTHING for rule in right) or not cluster.in_a_row(first, last)
+    return any(rule.id.needs is Needs.NOTHING for rule in right) or not cluster.in_a_row(first, last, beyond)
 
 
 def lettered_ids(text: str, start: int, end: int, room: tuple[int, int], *, strict: bool) -> Iterator[tuple[int, int]]:

@@ -99,7 +99,7 @@ def phone_at(cluster: Cluster, first: int, beyond: int, *, strict: bool = False)
         if told is _Told.NOT:
             continue
         end = _end(cluster, start, last)
-        if end is not None and (plus or _is_meant(cluster, start, first, last, told)):
+        if end is not None and (plus or _is_meant(cluster, start, (first, last, beyond), told)):
             return last, start, end
     return None
 
@@ -210,9 +210,9 @@ def _end(cluster: Cluster, start: int, last: int) -> int | None:
     return None if cluster.joined_after(end) or cluster.counted_after(end) else end
 
 
-def _is_meant(cluster: Cluster, start: int, first: int, last: int, told: _Told) -> bool:
-    """Return whether what stands around a number lets it be one."""
-    if cluster.in_a_row(first, last):
+def _is_meant(cluster: Cluster, start: int, groups: tuple[int, int, int], told: _Told) -> bool:
+    """Return whether what stands around a number lets it be one. groups: its first, its last, the next of a card."""
+    if cluster.in_a_row(*groups):
         return False
     return told is _Told.YES or cluster.before(start).said is Said.CALLED
 

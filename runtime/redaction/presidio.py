@@ -7,7 +7,6 @@ be installed.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,13 +30,14 @@ def names_and_places(*models: str) -> Finder:
     try:
         from presidio_analyzer import AnalyzerEngine  # noqa: PLC0415 - an extra, and a second to import
         from presidio_analyzer.nlp_engine import NlpEngineProvider  # noqa: PLC0415
+        from spacy.util import is_package  # noqa: PLC0415 - Presidio downloads what it does not find by this
     except ImportError as problem:
         raise SettingsError(
             "TRUNKLINE_REDACTION is 'presidio', which is not installed: pip install 'trunkline[presidio]', or set "
             "'rules'."
         ) from problem
     asked = models or MODELS
-    model = next((name for name in asked if importlib.util.find_spec(name) is not None), None)
+    model = next((name for name in asked if is_package(name)), None)
     if model is None:
         raise SettingsError(
             f"TRUNKLINE_REDACTION is 'presidio', but none of spaCy's models {', '.join(asked)} is installed: "

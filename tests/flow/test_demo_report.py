@@ -11,12 +11,25 @@ import pytest
 from runtime.kafka import Writer
 from runtime.settings import Settings
 from schemas.agents import Transition
+from schemas.conversations import Alert, AlertKind
 from schemas.fields import BreakerState, Disposition, Event, Handling, Pool
 from schemas.interactions import Decision
-from schemas.topics import CLOSED, OFFERED, ROUTED, STAFFING, TRANSITIONS, VOLUME, Effect, Topic
+from schemas.topics import (
+    ALERTS,
+    CLOSED,
+    HANDOFFS,
+    OFFERED,
+    ROUTED,
+    STAFFING,
+    TRANSITIONS,
+    VOLUME,
+    Effect,
+    Topic,
+)
 from schemas.wfm import StaffingRequirement, VolumeRow
 from tests import contacts
 from tests.flow.steps import SECOND, offered, transition
+from tests.said import packet
 from trunkline.demo import report
 from trunkline.demo.observe import Witness
 
@@ -64,11 +77,12 @@ HEALED = [
 
 
 def good_run() -> Records:
-    """Three contacts through the whole loop, and an outage that WFM hears of."""
+    """Three contacts through the whole loop, one by way of another agent, and an outage that WFM hears of."""
     records: Records = [(OFFERED, offered(name, "acme", occurred_at=contacts.OFFERED_AT)) for name in CONTACTS]
     records += [(ROUTED, decided(name)) for name in CONTACTS]
     again = decided("c-1", disposition=Disposition.REPEAT, pool=None, first_decision_id="d-c-1")
-    records += [(ROUTED, again)]
+    records += [(ROUTED, again), (ROUTED, decided("c-2", session_epoch=1, endpoint="eve"))]
+    records += [(HANDOFFS, packet("c-1")), (HANDOFFS, packet("c-1", attempt=2)), (HANDOFFS, packet("c-3"))]
     records += [(CLOSED, closed(name)) for name in CONTACTS]
     records += [(VOLUME, row(revision=1, offered=1, ai_contained=1)), (VOLUME, row())]
     return [*records, *((TRANSITIONS, event) for event in (OPENED, *HEALED)), (STAFFING, told())]
@@ -113,13 +127,20 @@ def test_a_good_run_has_no_failures_and_its_figures_are_those_of_the_topics(sett
     assert (result["offered"], result["decided"], result["closed"]) == (3, 3, 3)
     assert (result["lost"], result["duplicated"], result["dead_lettered"]) == (0, 0, 0)
     assert result["pools"] == {"ai_contained": 3}
+    assert (result["transfers"], result["transfers_unacknowledged"]) == ({"person_asked": 2}, 0)
     assert (result["volume_rows_total"], result["volume_in_progress"]) == (3, 0)
     assert result["breaker_path"] == ["closed", "open", "half_open", "closed"]
     outage = result["outage"]
     assert (outage["detect_seconds"], outage["react_seconds"]) == (1.5, 0.2)
     assert (outage["agents_required_before"], outage["agents_required_after"]) == (3, 8)
     text = "\n".join(report.lines(result))
-    for figure in ("3 offered, 3 decided, 3 closed", "3 -> 8", "closed -> open -> half_open -> closed", "1.5 s"):
+    for figure in (
+        "3 offered, 3 decided, 3 closed",
+        "person_asked 2",
+        "3 -> 8",
+        "closed -> open -> half_open -> closed",
+        "1.5 s",
+    ):
         assert figure in text
 
 
@@ -139,10 +160,12 @@ def added(topic: Topic, event: Event) -> Callable[[Records], Records]:
     return lambda records: [*records, (topic, event)]
 
 
+UNANSWERED = Alert(tenant="acme", alert=AlertKind.HANDOFF_UNACKNOWLEDGED, occurred_at=FAULT_AT)
 BROKEN: list[tuple[str, Callable[[Records], Records], str]] = [
     ("undecided", without(ROUTED), "1 contacts were offered and never decided"),
     ("decided twice", added(ROUTED, decided("c-2")), "1 decisions or closings were doubled"),
     ("closed twice", added(CLOSED, closed("c-2")), "1 decisions or closings were doubled"),
+    ("not acknowledged", added(ALERTS, UNANSWERED), "1 warm transfers were never acknowledged"),
     ("not closed", without(CLOSED), "1 decided contacts never closed"),
     ("volumes short", replaced(VOLUME, row(offered=2, ai_contained=2)), "volume rows add up to 2, not 3"),
     ("in progress", replaced(VOLUME, row(ai_contained=2, in_progress=1)), "1 contacts are still in progress in WFM"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import date
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -18,10 +19,25 @@ from runtime.kafka import Reader, Writer
 from runtime.settings import Settings
 from schemas.codec import Codec
 from schemas.control import Fault, FaultKind
+from schemas.conversations import HandoffAck, SupervisorPresence, Verdict
 from schemas.errors import DecodeError
-from schemas.fields import FinishedBy, TurnResult
-from schemas.interactions import Completed, Offered, Turn
-from schemas.topics import CLOCK, FAULTS, INTERACTION_EVENTS, OFFERED, POLICY, ROUTED, Effect
+from schemas.fields import FinishedBy, Pool, Supervision, TurnResult
+from schemas.interactions import Completed, Instructions, Offered, Turn
+from schemas.rules import SupervisionPolicy, Triggers
+from schemas.topics import (
+    ASSIGNMENTS,
+    CLOCK,
+    FAULTS,
+    HANDOFFS,
+    INTERACTION_EVENTS,
+    OFFERED,
+    POLICY,
+    ROUTED,
+    SUPERVISION_EVENTS,
+    SUPERVISION_REQUESTS,
+    Effect,
+    Topic,
+)
 from simulator.app import Simulation, order_fault
 from simulator.arrivals import midnight
 from simulator.cli import simulate
@@ -29,31 +45,27 @@ from simulator.options import Options, parse_fault
 from simulator.policies import demo_policy
 from simulator.report import Progress, Summary
 from tests.centre import decision
+from tests.said import packet, refused, request, result
 from tests.support.topics import events, read_now, read_until, write_all
 
 QUICK: dict[str, Any] = {"pace": 0.002, "rate_per_second": 200.0, "report_seconds": 0.1, "drain_seconds": 30.0}
 
 
 @contextmanager
-def routing(settings: Settings) -> Iterator[None]:
-    """Decide every offer for support-bot while the block runs."""
+def answering(settings: Settings, topic: Topic, answer: Callable[[Any], list[Effect]]) -> Iterator[None]:
+    """Answer every event of a topic while the block runs."""
     stop = threading.Event()
-    reader, writer, codec = Reader(settings, [OFFERED.name], start="beginning"), Writer(settings, "test"), Codec()
+    reader, writer, codec = Reader(settings, [topic.name], start="beginning"), Writer(settings, "test"), Codec()
 
-    def route() -> None:
-        seen: set[str] = set()
+    def run_on() -> None:
         while not stop.is_set():
             for record in reader.read(1000, 0.05):
-                try:
-                    offered = codec.decode(record.value, OFFERED.types)
-                except DecodeError:
-                    continue
-                if isinstance(offered, Offered) and offered.interaction_id not in seen:
-                    seen.add(offered.interaction_id)
-                    writer.write(Effect(ROUTED, decision(offered.interaction_id)))
+                with suppress(DecodeError):
+                    for effect in answer(codec.decode(record.value, topic.types)):
+                        writer.write(effect)
             writer.poll()
 
-    thread = threading.Thread(target=route)
+    thread = threading.Thread(target=run_on)
     thread.start()
     try:
         yield
@@ -62,6 +74,19 @@ def routing(settings: Settings) -> Iterator[None]:
         thread.join()
         reader.close()
         writer.close()
+
+
+def routing(settings: Settings, **changes: Any) -> AbstractContextManager[None]:
+    """Decide every offer for support-bot while the block runs."""
+    seen: set[str] = set()
+
+    def route(offered: Any) -> list[Effect]:
+        if not isinstance(offered, Offered) or offered.interaction_id in seen:
+            return []
+        seen.add(offered.interaction_id)
+        return [Effect(ROUTED, decision(offered.interaction_id, **changes))]
+
+    return answering(settings, OFFERED, route)
 
 
 def run(settings: Settings, seen: list[Progress] | None = None, **options: Any) -> Summary:
@@ -124,7 +149,7 @@ def test_a_fault_ordered_while_it_runs_takes_effect_and_an_older_order_does_not(
         try:
             assert healthy.wait(30)
             order = order_fault(settings, "support-bot", FaultKind.OUTAGE)
-            read_until(settings, [INTERACTION_EVENTS.name], lambda records: refused(records) > 20)
+            read_until(settings, [INTERACTION_EVENTS.name], lambda records: failed(records) > 20)
         finally:
             stop.set()
             thread.join()
@@ -139,7 +164,7 @@ def old_order() -> Fault:
     return Fault(endpoint="support-bot", kind=FaultKind.OUTAGE, occurred_at=1)
 
 
-def refused(records: list[Any]) -> int:
+def failed(records: list[Any]) -> int:
     told = events(records, INTERACTION_EVENTS)
     return sum(isinstance(event, Turn) and event.result is TurnResult.SERVER_ERROR for event in told)
 
@@ -166,3 +191,46 @@ def test_people_finish_what_ai_could_not_in_a_planned_outage(settings: Settings)
     assert summary.completed == {FinishedBy.HUMAN: 50}
     assert summary.turns == 50
     assert summary.faults[0].real_at == summary.started_at
+
+
+def test_what_sessions_say_of_contacts_reaches_the_agents_and_each_packet_is_acknowledged(settings: Settings) -> None:
+    def sessions(told: Any) -> list[Effect]:
+        if not (isinstance(told, Turn) and told.person_asked):
+            return []
+        packets = [packet(told.interaction_id, queue="care", attempt=attempt) for attempt in (1, 2)]
+        told_late = Effect(ASSIGNMENTS, refused(told.interaction_id, 0))
+        return [*(Effect(HANDOFFS, each) for each in packets), told_late]
+
+    asks = Instructions(escalate=Triggers(person_asked=True))
+    with routing(settings, instructions=asks), answering(settings, INTERACTION_EVENTS, sessions):
+        summary = run(settings, contacts=300, people_per_queue=0, people={"care": 300})
+    assert summary.complete
+    told = events(read_now(settings, [INTERACTION_EVENTS.name]), INTERACTION_EVENTS)
+    asked = {event.interaction_id for event in told if isinstance(event, Turn) and event.person_asked}
+    assert {event.interaction_id for event in told if isinstance(event, HandoffAck)} == asked
+    by = {event.interaction_id: event.finished_by for event in told if isinstance(event, Completed)}
+    assert {by[name] for name in asked} == {FinishedBy.HUMAN}
+    assert (summary.transfers, summary.acknowledged) == (len(asked), 2 * len(asked))
+    assert summary.refused == len(asked) > 0
+
+
+def test_supervisors_come_judge_and_go(settings: Settings) -> None:
+    policy = msgspec.structs.replace(demo_policy(1), supervision=SupervisionPolicy(sessions_per_supervisor=3))
+    write_all(settings, [Effect(POLICY, policy)])
+
+    def sessions(told: Any) -> list[Effect]:
+        if isinstance(told, Turn) and told.result is TurnResult.OK:
+            return [Effect(SUPERVISION_REQUESTS, request(told.interaction_id, told.epoch, told.number))]
+        if isinstance(told, Verdict):
+            passed = result(told.interaction_id, told.epoch, told.turn, told.verdict)
+            return [Effect(SUPERVISION_REQUESTS, passed)]
+        return []
+
+    watched = {"pool": Pool.AI_ASSISTED, "supervision": Supervision.FULL}
+    with routing(settings, **watched), answering(settings, INTERACTION_EVENTS, sessions):
+        summary = run(settings, contacts=20, supervisors=3)
+    assert summary.complete
+    assert summary.verdicts > 30
+    there = events(read_now(settings, [SUPERVISION_EVENTS.name]), SUPERVISION_EVENTS)
+    assert all(isinstance(event, SupervisorPresence) for event in there)
+    assert [event.available for event in there] == [True] * 3 + [False] * 3

@@ -46,6 +46,11 @@ WATCHED = st.sampled_from(
 SECONDS = st.sampled_from([0.01, 0.1, 0.5, 2.0])
 TRANSFER_SECONDS = st.sampled_from([0.01, 0.1, 2.0, 40.0])
 """With the last the ACD has moved the contact by itself, and the packet was sent three times."""
+MOVES = st.tuples(st.just(Pool.HUMAN_EXCLUSIVE), st.just(0)) | st.tuples(
+    st.sampled_from([Pool.AI_CONTAINED, Pool.AI_ASSISTED]), st.integers(0, 2)
+)
+"""To which pool, in which epoch. People take no contact back while another agent is sought for it: sessions hear no
+more of the router's word then, and refuse that agent's turns as nobody's."""
 TOPICS = (ROUTED, ASSIGNMENTS, SUPERVISION_REQUESTS, INTERACTION_EVENTS)
 
 
@@ -78,7 +83,7 @@ def plays(draw: st.DrawFn) -> dict[str, Any]:
         "supervisors": draw(st.sampled_from([0, 1, 5])),
         "limit": draw(st.sampled_from([None, 3])),
         "lost": draw(st.lists(st.tuples(seconds, st.sampled_from(["support-bot", "care-bot"])), max_size=2)),
-        "moves": draw(st.lists(st.tuples(seconds, st.sampled_from(Pool), st.integers(0, 2)), max_size=3)),
+        "moves": draw(st.lists(st.tuples(seconds, MOVES), max_size=3)),
         "fault": draw(st.none() | st.sampled_from(list(FaultKind))),
     }
 
@@ -116,7 +121,7 @@ def played(play: dict[str, Any], also_at: list[int] | None = None) -> Together:
         for name in names:
             lost = AgentLost(interaction_id=name, agent=endpoint_key("demo", endpoint), breaker_epoch=1, occurred_at=at)
             together.write(at, INTERACTION_EVENTS.name, lost)
-    for seconds, to, epoch in play["moves"]:
+    for seconds, (to, epoch) in play["moves"]:
         at = START + seconds * SECOND
         move = MoveRequest(interaction_id=names[0], tenant="demo", epoch=epoch, to=to, by="kim", occurred_at=at)
         together.write(at, INTERACTION_EVENTS.name, move)

@@ -8,6 +8,7 @@ from processors.sessions.logic import step
 from processors.sessions.logic.book import PARKED, PROGRESS, REPEATS_KEPT, SESSION, Parked, Progress, load
 from processors.sessions.logic.turns import TURN_LIMIT
 from processors.sessions.logic.waits import PARKED_LIMIT
+from runtime.kafka import MAX_RECORD_BYTES
 from runtime.snapshot import Snapshot
 from schemas.agents import Tick
 from schemas.errors import RecordError
@@ -278,6 +279,20 @@ def test_the_65th_parked_event_is_refused_and_the_64_are_kept():
     assert bench.refused == [(turn(PARKED_LIMIT + 1), "parked_full")]
     bench.run(decision())
     assert len(bench.of(AGENT_EVENTS)) == PARKED_LIMIT
+
+
+def test_long_events_that_wait_are_refused_sooner_so_that_an_entry_fits_into_a_record():
+    def long(number):
+        return turn(number, customer_text='"\u20ac' * 25_000)  # 100 kB, 125 kB as JSON, more as JSON in JSON
+
+    parked = after(*map(long, range(1, 9)))
+    assert parked.refused == [(long(number), "parked_full") for number in range(4, 9)]
+    held = after(decision(), *map(long, range(2, 9)))
+    assert held.refused == [(long(number), "held_full") for number in range(6, 9)]
+    for bench in (parked, held):
+        assert max(len(text.encode()) for text in bench.state.entries.values()) < MAX_RECORD_BYTES
+    held.run(turn(1), completed(5))
+    assert len(held.of(CLOSED)) == 1
 
 
 def test_orphans_go_back_to_the_inbox_and_are_refused_there():

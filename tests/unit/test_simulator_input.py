@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from runtime.errors import SettingsError
 from schemas.codec import Codec
 from schemas.control import FaultKind
+from schemas.rules import Triggers
+from simulator.agents import FAILURES_TO_GIVE_UP
 from simulator.arrivals import midnight, read_intervals
 from simulator.cli import simulate, simulate_fault
 from simulator.options import Options, PlannedFault, parse_fault, parse_people
@@ -104,6 +106,12 @@ def test_every_agent_of_the_demo_has_intents_of_its_own_and_shared_ones() -> Non
     assert Codec().decode(Codec().encode(policy)) == policy
 
 
+def test_the_demo_policy_moves_no_contact_later_than_the_acd_would_and_has_transfers_answered_at_any_speed() -> None:
+    escalation = demo_policy(0).escalation
+    assert escalation == Triggers(person_asked=True, failures_over=FAILURES_TO_GIVE_UP - 1, breaker_opens=True)
+    assert [demo_policy(0, speed=speed).transfer.ack_seconds for speed in (0.5, 60.0, 9000.0)] == [15.0, 60.0, 3600.0]
+
+
 def test_a_fault_is_read_from_its_text() -> None:
     assert parse_fault("a-bot:outage@20+30") == PlannedFault("a-bot", FaultKind.OUTAGE, 1.0, 20.0, 30.0)
     assert parse_fault("a:errors:0.5@0.5+3") == PlannedFault("a", FaultKind.ERRORS, 0.5, 0.5, 3.0)
@@ -132,6 +140,7 @@ def test_people_are_read_from_their_text() -> None:
         {"speed": 0.0},
         {"pace": -1.0},
         {"offer_twice": 1.5},
+        {"change_matter": -0.1},
         {"arrivals": Path("x.csv")},
         {"arrivals": Path("x.csv"), "day": DAY, "rate_per_second": 1.0},
     ],
