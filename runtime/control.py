@@ -66,7 +66,7 @@ class ControlFollower:
                     topic.check(event)
                 key = topic.key_of(event) if event is not None else (record.key or b"").decode()
             except (RecordError, UnicodeDecodeError) as problem:
-                reason = getattr(problem, "reason", "key")
+                reason = problem.reason if isinstance(problem, RecordError) else "key"
                 METRICS.control_undecodable.labels(self._service, topic.name, reason).inc()
                 log.warning("%s offset %d is skipped: %s", topic.name, record.offset, problem)
                 if topic.dead_letters:

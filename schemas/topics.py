@@ -133,6 +133,11 @@ def _queue(event: Any) -> str:
     return queue_key(event.tenant, event.queue)
 
 
+def view_key(interaction_id: str) -> str:
+    """Key of a contact in `sessions.views`, which no turn of another contact has."""
+    return _joined("/", interaction_id)
+
+
 def turn_key(interaction_id: str, epoch: int, turn: int) -> str:
     """Key of one turn in `sessions.views`."""
     return _joined("/", interaction_id, f"turn-{epoch}-{turn}")
@@ -141,7 +146,7 @@ def turn_key(interaction_id: str, epoch: int, turn: int) -> str:
 def _view(event: Any) -> str:
     if isinstance(event, conversations.TurnView):
         return turn_key(event.interaction_id, event.exchange.epoch, event.exchange.turn)
-    return str(event.interaction_id)
+    return view_key(event.interaction_id)
 
 
 OFFERED = Topic(

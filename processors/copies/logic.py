@@ -8,7 +8,6 @@ hash behind, and a contact that has the same id anew loses nothing to tombstones
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from urllib.parse import unquote
 
@@ -21,7 +20,6 @@ View = SessionView | TurnView
 Place = tuple[str, str]
 """A contact, and the field of its hash."""
 
-_TURN_KEY = re.compile(r"([^/]+)/(turn-\d+-\d+)")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -34,9 +32,9 @@ def changes_of(records: Iterable[tuple[str, View | None]]) -> list[Change]:
     cleared: set[Place] = set()
     for key, event in records:
         if event is None:
-            places = places_of_key(key)
-            cleared.update(places)
-            last.update(dict.fromkeys(places))
+            place = place_of_key(key)
+            cleared.add(place)
+            last[place] = None
             continue
         place = _place(event)
         known = last.get(place)
@@ -50,16 +48,10 @@ def changes_of(records: Iterable[tuple[str, View | None]]) -> list[Change]:
     ]
 
 
-def places_of_key(key: str) -> list[Place]:
-    """Return what a tombstone under this key removes.
-
-    A header's key is the contact's id as it is, so one that ends like a turn's key could be either: it is both.
-    """
-    places = [(key, VIEW)]
-    turn = _TURN_KEY.fullmatch(key)
-    if turn is not None:
-        places.append((unquote(turn[1]), turn[2]))
-    return places
+def place_of_key(key: str) -> Place:
+    """Return what a tombstone under this key removes."""
+    contact, _, turn = key.partition("/")
+    return unquote(contact), turn or VIEW
 
 
 def _place(event: View) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -13,16 +14,19 @@ import pytest
 import redis
 from confluent_kafka import Producer
 
-from runtime.copies import VIEW
+from runtime.copies import VIEW, Copy, SessionLookup
 from runtime.embedded import EmbeddedRedis
 from runtime.kafka import producer_config
 from runtime.programs import http_ready
 from runtime.settings import Settings
+from schemas.conversations import SessionView, TurnView
+from schemas.fields import Handling
 from schemas.topics import SESSION_VIEWS
 from tests.flow.command import trunkline
-from tests.flow.steps import new_room, running
+from tests.flow.conversing import TOPICS, Talk, open_house
+from tests.flow.steps import Watch, new_room, running
 from tests.support.services import ServiceProcess
-from tests.support.views import CODEC, View, closed, header, key_of, tombstones, turn
+from tests.support.views import CODEC, View, closed, header, key_of, texts, tombstones, turn
 from trunkline.installation import free_port
 
 pytestmark = pytest.mark.xdist_group("session_copies_flow")
@@ -225,6 +229,28 @@ def test_two_copiers_at_once_do_no_harm_and_one_is_enough(room: Room) -> None:
         assert (one.stop(), other.stop()) == (0, 0)
     for service in (one, other):
         assert "lost copies" not in service.log.read_text()
+
+
+def test_what_sessions_write_of_a_contact_is_what_is_looked_up(settings: Settings) -> None:
+    async def find() -> Copy | None:
+        lookup = SessionLookup(settings)
+        try:
+            return await lookup.find("a-1")
+        finally:
+            await lookup.close()
+
+    open_house(settings, "acme")
+    with running(settings, "router", "sessions", "copies"), Watch(settings, *TOPICS) as watch:
+        talk = Talk(settings, watch, "acme", "a-1")
+        talk.begin()
+        talk.tell(*(talk.turn(number) for number in (2, 1, 3)), talk.ended(3))
+        view = talk.await_one(SESSION_VIEWS, SessionView, closed=Handling.AI_CONTAINED)
+        until("the copy", lambda: (found := asyncio.run(find())) is not None and found.view == view)
+        found = asyncio.run(find())
+        assert found is not None
+        assert texts(found.turns) == ["question 1", "question 2", "question 3"]
+        watch.to_end()
+        assert set(found.turns) <= set(talk.of(SESSION_VIEWS, TurnView))
 
 
 def test_contacts_are_looked_up_over_http_with_keys_of_their_tenants(room: Room) -> None:

@@ -13,7 +13,7 @@ from schemas.codec import Codec
 from schemas.conversations import Exchange, SessionView, Trigger, Triggered, TurnView
 from schemas.fields import Channel, Handling, Pool, Supervision, TurnResult
 from schemas.interactions import Customer
-from schemas.topics import SESSION_VIEWS, turn_key
+from schemas.topics import SESSION_VIEWS, turn_key, view_key
 
 MARCH_1ST = 1_772_355_600_000_000  # 2026-03-01T09:00:00Z
 CODEC = Codec()
@@ -53,7 +53,7 @@ def key_of(view: View) -> str:
 
 def tombstones(interaction_id: str, *turns: int) -> list[str]:
     """The keys under which a contact is removed."""
-    return [interaction_id, *(turn_key(interaction_id, 0, number) for number in turns)]
+    return [view_key(interaction_id), *(turn_key(interaction_id, 0, number) for number in turns)]
 
 
 def record(offset: int, made: View | str | bytes, partition: int = 0) -> Record:

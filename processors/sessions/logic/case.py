@@ -181,7 +181,7 @@ class Case:
         progress = self.progress
         due_at = min(progress.waits.values())
         wakened_by = self._wakened_by()
-        if due_at != standing or wakened_by not in {self._woken_by, (None, 0)}:
+        if due_at != standing or wakened_by != self._woken_by:
             self.out.append(effects.timer(self.interaction_id, due_at, *wakened_by))
         progress.due_at = due_at
         if self.viewed_at:

@@ -29,6 +29,7 @@ from schemas.topics import (
     WFM_EVENTS,
     Effect,
     turn_key,
+    view_key,
 )
 from schemas.wfm import VolumeDelta
 
@@ -249,5 +250,5 @@ def handoff_id(interaction_id: str, epoch: int) -> str:
 
 def no_views(interaction_id: str, progress: Progress) -> list[Effect]:
     """Return the tombstones that take a contact and its turns from what others may look up."""
-    keys = [interaction_id, *(turn_key(interaction_id, epoch, number) for epoch, number in progress.turns())]
+    keys = [view_key(interaction_id), *(turn_key(interaction_id, epoch, number) for epoch, number in progress.turns())]
     return [Effect(SESSION_VIEWS, None, key) for key in keys]
