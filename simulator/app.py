@@ -1,4 +1,4 @@
-"""The simulator against Kafka: carries decisions into the world and its effects out, in Trunkline's time."""
+"""The simulator against Kafka: carries what Trunkline says into the world and its effects out, in Trunkline's time."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from runtime.settings import Settings
 from schemas.codec import Codec
 from schemas.control import ClockSetting, Fault, FaultKind, Policy
 from schemas.fields import MICROS_PER_SECOND
-from schemas.topics import CLOCK, FAULTS, POLICY, ROUTED, Effect
+from schemas.topics import ASSIGNMENTS, CLOCK, FAULTS, HANDOFFS, POLICY, ROUTED, SUPERVISION_REQUESTS, Effect
 from simulator.arrivals import Interval, bounded, by_intervals, constant_rate, midnight, read_intervals
+from simulator.centre import Centre
 from simulator.fleet import DEFAULT_SEVERITY
 from simulator.loop import Links, Run
 from simulator.options import DEFAULT_RATE_PER_SECOND, Options
 from simulator.policies import demo_policy
 from simulator.report import Progress, Summary
 from simulator.utterances import read_utterances
-from simulator.world import Centre, World
+from simulator.world import World
 
 SOURCE = "simulator"
 SETTLE_SECONDS = 2.0
 """Real seconds between a new clock or policy and the first offer: services apply them within one batch."""
 _FLUSH_SECONDS = 30.0
+_FOLLOWED = (ROUTED, HANDOFFS, ASSIGNMENTS, SUPERVISION_REQUESTS, FAULTS)
 
 
 class Simulation:
@@ -63,7 +65,7 @@ class Simulation:
             control = ControlFollower(self._settings, SOURCE, [POLICY, CLOCK], codec)
             resources.callback(control.close)
             control.read_to_end()
-            reader = Reader(self._settings, [ROUTED.name, FAULTS.name], start="end")
+            reader = Reader(self._settings, [topic.name for topic in _FOLLOWED], start="end")
             resources.callback(reader.close)
             writer = Writer(self._settings, SOURCE)
             resources.callback(writer.close)
@@ -81,7 +83,7 @@ class Simulation:
             clock = ClockSetting(origin=origin, real_origin=settled_at, speed=options.speed)
         published: Policy | None = control.snapshot.of(POLICY).get(options.tenant)
         start = virtual_now(clock, settled_at if clock is not None or published is None else real_now())
-        policy = published or demo_policy(start, tenant=options.tenant, pace=options.pace)
+        policy = published or demo_policy(start, tenant=options.tenant, pace=options.pace, speed=options.speed)
         self._check_faults(policy)
         if clock is not None:
             writer.write(Effect(CLOCK, clock))
@@ -110,6 +112,8 @@ class Simulation:
             people_per_queue=options.people_per_queue,
             people=options.people,
             offer_twice=options.offer_twice,
+            change_matter=options.change_matter,
+            supervisors=options.supervisors,
         )
         faults = [order for fault in options.faults for order in fault.orders(start)]
         world = World(centre, self._schedule(start, arrivals), arrivals, handling, faults)

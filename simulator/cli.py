@@ -18,6 +18,7 @@ from runtime.options import TOOL, with_settings
 from runtime.settings import Settings
 from schemas.control import FaultKind
 from simulator.app import Simulation, order_fault
+from simulator.centre import DEFAULT_SUPERVISORS
 from simulator.options import Options, parse_fault, parse_people
 from simulator.report import Progress
 from simulator.utterances import DEFAULT_FILE
@@ -44,6 +45,10 @@ _ABOVE_ZERO = click.FloatRange(min=0.0, min_open=True)
               help="People in each queue.")  # fmt: skip
 @click.option("--people-in", metavar="QUEUE=N", multiple=True, help="People in one queue. Repeatable.")
 @click.option("--offer-twice", type=_SHARE, default=0.0, help="Share of contacts that are offered a second time.")
+@click.option("--change-matter", type=_SHARE, default=0.0,
+              help="Share of AI contacts that turn to another matter half-way, for another agent.")  # fmt: skip
+@click.option("--supervisors", type=click.IntRange(min=0), default=DEFAULT_SUPERVISORS, show_default=True,
+              help="Supervisors who come, where the policy has sessions_per_supervisor.")  # fmt: skip
 @click.option("--malformed", type=_SHARE, default=0.0, help="Malformed records per contact, beside the contacts.")
 @click.option("--fault", metavar="ENDPOINT:KIND[:SEVERITY]@START+DURATION", multiple=True,
               help="Fault of an AI endpoint, in virtual seconds after traffic starts. Repeatable.")  # fmt: skip
@@ -58,8 +63,9 @@ def simulate(
     settings: Settings, *, as_json: bool, day: datetime | None, rate: float | None, duration: float | None,
     people_in: tuple[str, ...], fault: tuple[str, ...], **plain: Any,
 ) -> None:  # fmt: skip
-    """Offer contacts, play the AI fleet turn by turn, and the people.
+    """Offer contacts, play the AI fleet turn by turn, the people, and supervisors where there are any.
 
+    Warm transfers, handovers and verdicts are obeyed; packets of transfers are acknowledged.
     Ends when every contact is closed. Exit code 1 where some are not, and it was not stopped.
     """
     options = Options(

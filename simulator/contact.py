@@ -6,9 +6,13 @@ import enum
 import random
 from collections.abc import Sequence
 
+from schemas.conversations import HandoffAck
 from schemas.fields import MICROS_PER_SECOND, Channel, FinishedBy
 from schemas.interactions import Completed, Offered, Turn
+from simulator.agenda import Due
 from simulator.fleet import Answer
+from simulator.stint import Stint
+from simulator.talk import Says, agent_text, assessment
 from simulator.utterances import Utterance
 
 _CHANNELS = (Channel.CHAT, Channel.VOICE, Channel.MESSAGING)
@@ -29,52 +33,70 @@ class Phase(enum.Enum):
 class Contact:
     """One open contact. Instants in UTC microseconds, durations in virtual seconds.
 
-    `answers_left`: right answers until AI is done. `escalates_with_left`: the customer asks for a
-    person when so many are left (-1: never). `failures`: failing turns in a row.
+    `opening`: its first words, or those of its present matter. `stint`: of the agent that has it. `due`: what happens
+    to it next. `epoch`: of the last decision taken; `fence`: agents of a lower epoch have lost it. `turns`: all that
+    were reported.
     """
 
-    __slots__ = ("ai_began_at", "ai_seconds", "answer", "answers_left", "endpoint", "escalates_with_left", "failures",
-                 "name", "phase", "queue", "talk_seconds", "tenant", "turns", "version", "wait_seconds",
+    __slots__ = ("ai_seconds", "decided_at", "due", "epoch", "fence", "mood", "name", "opening", "phase", "queue",
+                 "stint", "talk_seconds", "talk_then_wrap", "talks_since", "tenant", "turns", "wait_seconds",
                  "waits_since", "watched", "wrap_seconds")  # fmt: skip
 
-    def __init__(self, name: str, tenant: str) -> None:
-        self.name = name
-        self.tenant = tenant
+    def __init__(self, offered: Offered) -> None:
+        self.name = offered.interaction_id
+        self.tenant = offered.tenant
+        self.opening = offered.text
         self.phase = Phase.UNDECIDED
         self.queue = ""
-        self.endpoint = ""
-        self.version = ""
+        self.stint: Stint | None = None
+        self.due: Due | None = None
+        self.decided_at = 0
+        self.epoch = self.fence = 0
         self.watched = False
-        self.answers_left = 0
-        self.escalates_with_left = -1
-        self.failures = 0
         self.turns = 0
-        self.answer: Answer | None = None
-        self.ai_began_at = 0
-        self.waits_since = 0
+        self.mood = 0.0
+        self.waits_since = self.talks_since = 0
+        self.talk_then_wrap = (0.0, 0.0)
         self.ai_seconds = self.wait_seconds = self.talk_seconds = self.wrap_seconds = 0.0
 
     def leave_ai(self, at: int) -> None:
-        """Note how long AI had the contact."""
-        self.ai_seconds = (at - self.ai_began_at) / MICROS_PER_SECOND
+        """Take the contact from the agent that has it, and note how long it had it."""
+        if self.stint is not None:
+            self.ai_seconds += (at - self.stint.began_at) / MICROS_PER_SECOND
+            self.stint = None
 
     def leave_line(self, at: int) -> None:
         """Note how long the customer waited for a person."""
-        self.wait_seconds = (at - self.waits_since) / MICROS_PER_SECOND
+        self.wait_seconds += (at - self.waits_since) / MICROS_PER_SECOND
 
-    def turn(self, at: int, answer: Answer) -> Turn:
-        """Return the event of the turn that has just ended."""
+    def turn(self, at: int, stint: Stint, answer: Answer, rng: random.Random) -> Turn:
+        """Count a turn that has just ended, of the agent that has the contact or had it, and return its event."""
+        self.turns += 1
+        stint.turns += 1
+        stint.note_tone(self.mood)
+        sums_up = stint.then is Says.ASKS and stint.says is not Says.ASKS
         return Turn(
             interaction_id=self.name,
             tenant=self.tenant,
-            number=self.turns,
-            endpoint=self.endpoint,
-            version=self.version,
+            number=stint.turns,
+            endpoint=stint.endpoint,
+            version=stint.version,
             result=answer.result,
             latency_ms=answer.seconds * 1000.0,
             quality=answer.quality,
             occurred_at=at,
+            epoch=stint.epoch,
+            customer_text=stint.words,
+            agent_text=agent_text(stint.says, answer, rng),
+            sentiment=self.mood,
+            person_asked=stint.says is Says.ASKS,
+            intent=stint.intent if stint.says is Says.CHANGES and not answer.failed else None,
+            assessment=assessment(stint.intent, stint.turns, wrong=answer.wrong) if sums_up else None,
         )
+
+    def acknowledged(self, at: int, epoch: int) -> HandoffAck:
+        """Return the event that says that the packet of an epoch arrived: the queue of people has the contact."""
+        return HandoffAck(interaction_id=self.name, tenant=self.tenant, epoch=epoch, by=self.queue, occurred_at=at)
 
     def completed(self, at: int, by: FinishedBy) -> Completed:
         """Return the event of the contact's end."""

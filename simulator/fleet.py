@@ -25,6 +25,7 @@ REFUSED_SECONDS = 0.05
 RETRY_SECONDS = 0.5
 ERROR_SHARE = 0.003
 TIMEOUT_SHARE_OF_ERRORS = 0.3
+MOST_QUALITY_OF_WRONG = 0.5
 ESCALATION_SHARE = 0.05
 """Share of AI contacts that ask for a person although every answer was right."""
 WRONG_ANSWER_ESCALATION = 0.35
@@ -52,6 +53,11 @@ class Answer(NamedTuple):
         """Return whether the customer got no answer."""
         return self.result is not TurnResult.OK
 
+    @property
+    def wrong(self) -> bool:
+        """Return whether the customer got a wrong answer."""
+        return self.quality is not None and self.quality <= MOST_QUALITY_OF_WRONG
+
 
 class Fleet:
     """The endpoints of a tenant's policy and the fault that each is under. `pace` scales durations."""
@@ -70,6 +76,10 @@ class Fleet:
     def endpoint(self, name: str | None) -> Endpoint | None:
         """Return the endpoint of that name, or None where the policy has none."""
         return self._endpoints.get(name) if name is not None else None
+
+    def intents(self) -> list[str]:
+        """Return all intents that some endpoint may be given, sorted."""
+        return sorted({intent for endpoint in self._endpoints.values() for intent in endpoint.intents})
 
     def apply(self, fault: Fault) -> None:
         """Put an endpoint under a fault, in place of the one that it was under; `none` heals it."""
@@ -101,7 +111,7 @@ class Fleet:
         if seconds >= timeout:
             return Answer(TurnResult.TIMEOUT, timeout, None)
         wrong = kind is FaultKind.WRONG_ANSWERS and rng.random() < severity
-        quality = rng.uniform(0.2, 0.5) if wrong else rng.uniform(0.85, 1.0)
+        quality = rng.uniform(0.2, MOST_QUALITY_OF_WRONG) if wrong else rng.uniform(0.85, 1.0)
         return Answer(TurnResult.OK, seconds, quality)
 
     def answers_needed(self, rng: random.Random) -> int:
@@ -118,8 +128,7 @@ class Fleet:
 
     def asks_for_person(self, answer: Answer, rng: random.Random) -> bool:
         """Return whether the customer asks for a person because of this answer."""
-        right = answer.quality is None or answer.quality > 0.5  # noqa: PLR2004 - wrong answers reach 0.5
-        return not right and rng.random() < WRONG_ANSWER_ESCALATION
+        return answer.wrong and rng.random() < WRONG_ANSWER_ESCALATION
 
 
 def _median_latency(endpoint: str) -> float:

@@ -17,7 +17,7 @@ from schemas.control import ClockSetting
 from schemas.errors import DecodeError
 from schemas.fields import MICROS_PER_SECOND
 from schemas.interactions import Offered
-from schemas.topics import BY_NAME, OFFERED, POLICY, ROUTED, Effect
+from schemas.topics import BY_NAME, FAULTS, OFFERED, POLICY, Effect
 from simulator.malformed import Malformed
 from simulator.options import Options
 from simulator.report import AppliedFault, Progress, Summary, describe_missing
@@ -33,7 +33,7 @@ _EXAMPLES = 3
 
 
 class Links(NamedTuple):
-    """What ties a run to Kafka. `reader` follows the decisions and the orders of faults."""
+    """What ties a run to Kafka. `reader` follows decisions, what sessions tell, and the orders of faults."""
 
     codec: Codec
     control: ControlFollower
@@ -81,6 +81,7 @@ class Run:
                 drain_until = drain_until or now + self._options.drain_limit_seconds
                 if now >= drain_until:
                     break
+        self._write(world.ended(virtual_now(self._clock, real_now())))
         self._writer.flush(_FLUSH_SECONDS)
         self._report(self._progress())
         return self._summary(start, time.monotonic() - began)
@@ -99,14 +100,14 @@ class Run:
             self._policy_epoch = snapshot.epoch(POLICY)
             inputs += [policy for policy in snapshot.of(POLICY).values() if policy.tenant == self._options.tenant]
         for record in records:
-            if record.topic == ROUTED.name and not (record.key or b"").startswith(self._key_prefix):
+            if record.topic != FAULTS.name and not (record.key or b"").startswith(self._key_prefix):
                 continue  # another run's
             try:
                 event = self._codec.decode(record.value, BY_NAME[record.topic].types)
             except DecodeError as problem:
                 log.warning("%s-%d offset %d: %s", record.topic, record.partition, record.offset, problem)
                 continue
-            inputs.append(event)  # type: ignore[arg-type]  # the topics carry Decision and Fault alone
+            inputs.append(event)  # type: ignore[arg-type]  # the topics carry inputs alone
         return inputs
 
     def _write(self, effects: list[Effect]) -> None:
@@ -132,6 +133,11 @@ class Run:
             malformed=dict(self._malformed.counts),
             decided=tally.decided,
             turns=tally.turns,
+            transfers=tally.transfers,
+            acknowledged=tally.acknowledged,
+            handovers=tally.handovers,
+            refused=tally.refused,
+            verdicts=tally.verdicts,
             completed=dict(tally.completed),
             pools=dict(tally.pools),
             faults=[

@@ -11,6 +11,7 @@ from pathlib import Path
 from runtime.errors import SettingsError
 from schemas.control import Fault, FaultKind
 from schemas.fields import MICROS_PER_SECOND
+from simulator.centre import DEFAULT_SUPERVISORS
 from simulator.fleet import DEFAULT_SEVERITY
 from simulator.utterances import DEFAULT_FILE
 
@@ -94,6 +95,8 @@ class Options:
     people_per_queue: int = 50
     people: Mapping[str, int] = dataclasses.field(default_factory=dict)
     offer_twice: float = 0.0
+    change_matter: float = 0.0
+    supervisors: int = DEFAULT_SUPERVISORS
     malformed: float = 0.0
     faults: tuple[PlannedFault, ...] = ()
     drain_seconds: float | None = None
@@ -105,7 +108,7 @@ class Options:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise SettingsError(f"{name} must be above 0, not {value}")
-        for name in ("offer_twice", "malformed"):
+        for name in ("offer_twice", "change_matter", "malformed"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise SettingsError(f"{name} is a share from 0 to 1, not {getattr(self, name)}")
         if self.arrivals is not None and self.rate_per_second is not None:

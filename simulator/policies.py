@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from schemas.control import BreakerPolicy, Endpoint, HumanQueue, Policy
 from schemas.interactions import DEFAULT_THRESHOLDS
+from schemas.rules import Transfer, Triggers
+from simulator.agents import FAILURES_TO_GIVE_UP
 from simulator.people import HANDLE_SECONDS
 
 DEFAULT_QUEUE = "care"
 _OPEN_SECONDS = 8.0
 """A quarter of the breaker's default: a run of a minute sees it probe, and once more where a probe failed by chance."""
 _MAX_CONCURRENT = 500
+_ESCALATION = Triggers(person_asked=True, failures_over=FAILURES_TO_GIVE_UP - 1, breaker_opens=True)
+"""After as many failures as the ACD itself would bear, so that the policy moves no contact later than it would."""
+_ACK_SECONDS, _MOST_ACK_SECONDS = 15.0, 3600.0
+"""The product's default, and the most that a policy may say."""
 
 HUMAN_ONLY_INTENTS = (
     "cancel_service", "complaint", "fraud_report", "lost_phone", "payment_arrangement", "speak_to_person",
@@ -54,11 +60,12 @@ _AGENTS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
 """Endpoint, provider, version, intents: those of one agent alone on the first line, shared ones on the second."""
 
 
-def demo_policy(now: int, *, tenant: str = "demo", pace: float = 1.0) -> Policy:
+def demo_policy(now: int, *, tenant: str = "demo", pace: float = 1.0, speed: float = 1.0) -> Policy:
     """Return the simulated tenant's policy as of `now` (UTC microseconds).
 
     Thresholds are the product's defaults. The handle time of the queues is that of the simulated people
-    at this pace. Intents that it does not name, and contacts out of scope, go to the queue `care`.
+    at this pace. Intents that it does not name, and contacts out of scope, go to the queue `care`. A warm transfer
+    may take a second of real time at this speed: to get there and back takes some 0.2 s, whatever the clock says.
     """
     return Policy(
         tenant=tenant,
@@ -77,5 +84,7 @@ def demo_policy(now: int, *, tenant: str = "demo", pace: float = 1.0) -> Policy:
         default_queue=DEFAULT_QUEUE,
         human_only_intents=HUMAN_ONLY_INTENTS,
         breaker=BreakerPolicy(open_seconds=_OPEN_SECONDS),
+        escalation=_ESCALATION,
+        transfer=Transfer(ack_seconds=min(max(_ACK_SECONDS, speed), _MOST_ACK_SECONDS)),
         occurred_at=now,
     )

@@ -9,12 +9,21 @@ from typing import Any
 
 @dataclasses.dataclass(slots=True)
 class Tally:
-    """What the world has counted so far. `completed`: by who finished; `pools`: by the decisions' pool."""
+    """What the world has counted so far. `completed`: by who finished; `pools`: by the decisions' pool.
+
+    `transfers`: warm transfers heard of, each once; `acknowledged`: their packets, repeated ones too. `handovers`:
+    contacts with which another agent went on. `refused`: answers of agents that had lost their contact.
+    """
 
     offered: int = 0
     repeats: int = 0
     decided: int = 0
     turns: int = 0
+    transfers: int = 0
+    acknowledged: int = 0
+    handovers: int = 0
+    refused: int = 0
+    verdicts: int = 0
     completed: Counter[str] = dataclasses.field(default_factory=Counter)
     pools: Counter[str] = dataclasses.field(default_factory=Counter)
 
@@ -64,7 +73,7 @@ class Summary:
     """How a run went. `complete`: every contact that was offered has been closed by the simulator.
 
     `malformed` counts by kind; `completed` by who finished; `missing` says what is still open;
-    `started_at` and `ended_at` are virtual, UTC microseconds.
+    `started_at` and `ended_at` are virtual, UTC microseconds. `transfers` to `verdicts` are those of `Tally`.
     """
 
     run_id: str
@@ -74,6 +83,11 @@ class Summary:
     malformed: dict[str, int]
     decided: int
     turns: int
+    transfers: int
+    acknowledged: int
+    handovers: int
+    refused: int
+    verdicts: int
     completed: dict[str, int]
     pools: dict[str, int]
     faults: list[AppliedFault]
@@ -96,6 +110,8 @@ class Summary:
             f"offered {self.offered}, of which offered twice {self.repeats}; malformed {sum(self.malformed.values())}",
             f"decided {self.decided}: {_counts(self.pools)}",
             f"completed {sum(self.completed.values())}: {_counts(self.completed)}; AI turns {self.turns}",
+            f"warm transfers {self.transfers}, packets acknowledged {self.acknowledged}; handovers {self.handovers}",
+            f"answers refused {self.refused}, verdicts {self.verdicts}",
         ]
         return [*out, self.missing] if self.missing else out
 

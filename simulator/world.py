@@ -1,64 +1,53 @@
-"""The contact centre as a pure fold: virtual-time events and decisions in, effects out.
+"""The contact centre as a pure fold: virtual-time events and what sessions and the router say in, effects out.
 
-A heap holds what will happen and when. `step` lets everything happen that is due, then takes what
-came from outside; `wakes_at` says when the next thing is due. How often it is woken changes
-nothing: each event bears the instant at which it was due, not the one at which it was noticed.
+An agenda holds what will happen and when. `step` lets everything happen that is due, then takes what came from outside;
+`wakes_at` says when the next thing is due. How often it is woken changes nothing: each event bears the instant at which
+it was due, not the one at which it was noticed.
 
-Two random generators keep apart what depends on decisions (`handling`) and what does not
-(`arrivals`), so that one seed always offers the same contacts at the same instants.
+Two random generators keep apart what depends on decisions (`handling`) and what does not (`arrivals`), so that one seed
+always offers the same contacts at the same instants.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import heapq
 import random
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from schemas.control import Fault, Policy
-from schemas.fields import MICROS_PER_SECOND, Disposition, Event, FinishedBy, Pool
+from schemas.conversations import (
+    AnswerRefused,
+    Assignment,
+    Handoff,
+    Moved,
+    SupervisionRequest,
+    SupervisionResult,
+)
+from schemas.fields import Disposition, FinishedBy, Pool
 from schemas.interactions import Decision, Offered
-from schemas.topics import INTERACTION_EVENTS, OFFERED, Effect, Topic
+from schemas.topics import INTERACTION_EVENTS, OFFERED, Effect
+from simulator.agenda import micros
+from simulator.agents import Agents
+from simulator.centre import Centre
 from simulator.contact import Contact, Phase, offer
-from simulator.fleet import ESCALATION_SHARE, Fleet
-from simulator.people import Desk, Durations
+from simulator.fleet import Fleet
+from simulator.floor import Floor
+from simulator.ledger import Ledger
 from simulator.report import Progress, Tally
-from simulator.utterances import Utterance
+from simulator.supervisors import Supervisors
 
-Input = Decision | Fault | Policy
+Told = Handoff | Moved | Assignment | AnswerRefused | SupervisionRequest | SupervisionResult
+"""What sessions tell of a contact. An Assignment asks nothing of a centre that keeps nobody back for a race: its agents
+claim by speaking."""
+Input = Decision | Fault | Policy | Told
 """What reaches the world from outside."""
 
 _AI_POOLS = (Pool.AI_CONTAINED, Pool.AI_ASSISTED)
 _REPEAT_SECONDS = (0.05, 3.0)
 """An ACD repeats an offer that it thinks lost within seconds (virtual, whatever the pace)."""
-_FAILURES_TO_GIVE_UP = 2
-"""Failing turns in a row after which the ACD gives the contact to people."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Centre:
-    """What a world is made of. `people`: per queue, by name, else `people_per_queue`.
-
-    `pace` scales every duration of handling; `offer_twice` is a share of contacts, 0 to 1.
-    """
-
-    tenant: str
-    run_id: str
-    utterances: Sequence[Utterance]
-    pace: float = 1.0
-    people_per_queue: int = 50
-    people: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    offer_twice: float = 0.0
-
-
-Happening = Callable[[int, Any], None]
-"""What the heap holds: called with its instant and its subject."""
 
 
 class World:
-    """Offers contacts of a schedule and handles each as its decision says. All instants in UTC microseconds."""
+    """Offers contacts of a schedule and handles each as it is told. All instants in UTC microseconds."""
 
     def __init__(
         self,
@@ -68,25 +57,21 @@ class World:
         handling: random.Random,
         faults: Iterable[tuple[int, Fault]] = (),
     ) -> None:
-        self.tally = Tally()
         self.applied_faults: list[tuple[int, Fault]] = []
         self._centre = centre
         self._schedule = schedule
         self._arrivals = arrivals
-        self._handling = handling
+        self._ledger = Ledger(handling)
+        self._agenda = self._ledger.agenda
         self._fleet = Fleet(centre.pace)
-        self._durations = Durations(centre.pace)
-        self._desks: dict[str, Desk[Contact]] = {}
-        self._contacts: dict[str, Contact] = {}
-        self._phases: Counter[Phase] = Counter()
-        self._heap: list[tuple[int, int, Happening, Any]] = []
-        self._pushed = 0
+        self._floor = Floor(self._ledger, centre)
+        self._agents = Agents(self._ledger, self._fleet, self._floor, centre)
+        self._supervisors = Supervisors(self._ledger, centre)
         self._offering = True
         self._repeats_due = 0
         self._now = 0
-        self._effects: list[Effect] = []
         for at, fault in faults:
-            self._push(at, self._fault, fault)
+            self._agenda.push(at, self._fault, fault)
         self._expect_arrival()
 
     def step(self, now: int, inputs: Iterable[Input] = ()) -> list[Effect]:
@@ -95,23 +80,31 @@ class World:
         Unknown contacts, second decisions and repeats are ignored. A `now` before an earlier one counts as that one.
         """
         self._now = now = max(now, self._now)
-        heap = self._heap
-        while heap and heap[0][0] <= now:
-            at, _, happening, subject = heapq.heappop(heap)
-            happening(at, subject)
+        self._agenda.run(now)
         for item in inputs:
             if isinstance(item, Decision):
                 self._decided(now, item)
             elif isinstance(item, Fault):
                 self._fault(now, item)
-            else:
+            elif isinstance(item, Policy):
                 self._install(item)
-        effects, self._effects = self._effects, []
-        return effects
+            else:
+                self._told(now, item)
+        return self._ledger.taken()
+
+    def ended(self, now: int) -> list[Effect]:
+        """Return what is to be written when the run is over: supervisors go home."""
+        self._supervisors.go(max(now, self._now))
+        return self._ledger.taken()
 
     def wakes_at(self) -> int | None:
         """Return when `step` next has something to do without input, or None."""
-        return self._heap[0][0] if self._heap else None
+        return self._agenda.next_at()
+
+    @property
+    def tally(self) -> Tally:
+        """What was counted so far."""
+        return self._ledger.tally
 
     @property
     def offering(self) -> bool:
@@ -121,11 +114,11 @@ class World:
     @property
     def finished(self) -> bool:
         """Return whether everything has been offered and closed."""
-        return not self.offering and not self._contacts
+        return not self.offering and not self._ledger.contacts
 
     def progress(self, malformed: int = 0) -> Progress:
         """Return where the run stands; `malformed` is passed on."""
-        tally, phases = self.tally, self._phases
+        tally, phases = self.tally, self._ledger.phases
         return Progress(
             now=self._now,
             offering=self.offering,
@@ -136,14 +129,14 @@ class World:
             undecided=phases[Phase.UNDECIDED],
             with_ai=phases[Phase.WITH_AI],
             with_people=phases[Phase.WITH_PEOPLE],
-            waiting={queue: desk.waiting for queue, desk in self._desks.items()},
+            waiting=self._floor.waiting(),
             pools=dict(tally.pools),
             malformed=malformed,
         )
 
     def undecided(self, limit: int) -> list[str]:
         """Return ids of contacts without a decision, the oldest first, no more than `limit`."""
-        names = (contact.name for contact in self._contacts.values() if contact.phase is Phase.UNDECIDED)
+        names = (contact.name for contact in self._ledger.contacts.values() if contact.phase is Phase.UNDECIDED)
         return [name for name, _ in zip(names, range(limit), strict=False)]
 
     # -- arrivals
@@ -153,157 +146,105 @@ class World:
         if at is None:
             self._offering = False
         else:
-            self._push(at, self._arrive, None)
+            self._agenda.push(at, self._arrive)
 
     def _arrive(self, at: int, _subject: None) -> None:
-        rng, centre = self._arrivals, self._centre
-        self.tally.offered += 1
-        name = f"{centre.run_id}-{self.tally.offered:06d}"
+        rng, centre, ledger = self._arrivals, self._centre, self._ledger
+        self._supervisors.come(at)
+        ledger.tally.offered += 1
+        name = f"{centre.run_id}-{ledger.tally.offered:06d}"
         offered = offer(name, centre.tenant, at, centre.utterances, rng)
-        self._contacts[name] = Contact(name, centre.tenant)
-        self._phases[Phase.UNDECIDED] += 1
-        self._emit(OFFERED, offered)
+        ledger.open(Contact(offered))
+        ledger.emit(OFFERED, offered)
         twice, delay_seconds = rng.random() < centre.offer_twice, rng.uniform(*_REPEAT_SECONDS)
         if twice:
             self._repeats_due += 1
-            self._push(at + _micros(delay_seconds), self._repeat, offered)
+            self._agenda.push(at + micros(delay_seconds), self._repeat, offered)
         self._expect_arrival()
 
     def _repeat(self, _at: int, offered: Offered) -> None:
         self._repeats_due -= 1
         self.tally.repeats += 1
-        self._emit(OFFERED, offered)
+        self._ledger.emit(OFFERED, offered)
 
-    # -- from outside
+    # -- from operators and the router
 
     def _install(self, policy: Policy) -> None:
         if policy.tenant != self._centre.tenant:
             return
         self._fleet.install(policy)
-        for queue in policy.queues:
-            self._desk(queue.queue)
+        self._agents.install(policy)
+        self._supervisors.install(policy)
+        self._floor.staff(queue.queue for queue in policy.queues)
 
     def _fault(self, at: int, fault: Fault) -> None:
         self._fleet.apply(fault)
         self.applied_faults.append((at, fault))
 
     def _decided(self, now: int, decision: Decision) -> None:
-        contact = self._contacts.get(decision.interaction_id)
-        if contact is None or contact.phase is not Phase.UNDECIDED or decision.disposition is Disposition.REPEAT:
+        contact = self._ledger.contacts.get(decision.interaction_id)
+        if contact is None or decision.disposition is Disposition.REPEAT:
             return
+        if decision.session_epoch:
+            self._decided_again(now, contact, decision)
+        elif contact.phase is Phase.UNDECIDED:
+            self._decided_first(now, contact, decision)
+
+    def _decided_first(self, now: int, contact: Contact, decision: Decision) -> None:
         self.tally.decided += 1
         self.tally.pools[decision.pool or decision.disposition] += 1
-        contact.queue = decision.queue
-        endpoint = self._fleet.endpoint(decision.endpoint)
+        contact.decided_at = decision.decided_at
         if decision.disposition is Disposition.DEFLECT:
-            self._close(now, contact, FinishedBy.SELF_SERVICE)
-        elif decision.disposition is Disposition.ROUTE and decision.pool in _AI_POOLS and endpoint is not None:
-            contact.endpoint = endpoint.endpoint
-            contact.version = decision.endpoint_version or endpoint.version
-            contact.watched = decision.pool is Pool.AI_ASSISTED
-            self._begin_with_ai(now, contact)
+            self._ledger.close(now, contact, FinishedBy.SELF_SERVICE)
+        elif self._is_for_ai(decision) and not contact.fence:
+            self._agents.begin(now, contact, decision)
         else:
-            self._to_people(now, contact)
+            self._floor.receive(now, contact, decision.queue)
 
-    # -- with AI
-
-    def _begin_with_ai(self, at: int, contact: Contact) -> None:
-        self._move(contact, Phase.WITH_AI)
-        contact.ai_began_at = at
-        contact.answers_left = self._fleet.answers_needed(self._handling)
-        if self._handling.random() < ESCALATION_SHARE:
-            contact.escalates_with_left = self._handling.randrange(contact.answers_left)
-        self._ask(at, contact)
-
-    def _ask(self, at: int, contact: Contact) -> None:
-        contact.answer = self._fleet.call(contact.endpoint, self._handling)
-        self._push(at + _micros(contact.answer.seconds), self._answered, contact)
-
-    def _answered(self, at: int, contact: Contact) -> None:
-        answer = contact.answer
-        assert answer is not None  # noqa: S101 - set by the call that ends here
-        contact.turns += 1
-        self.tally.turns += 1
-        self._emit(INTERACTION_EVENTS, contact.turn(at, answer))
-        if answer.failed:
-            self._failed(at, contact)
+    def _decided_again(self, now: int, contact: Contact, decision: Decision) -> None:
+        """Let another agent go on with a contact. Where there is none, its warm transfer follows."""
+        epoch = decision.session_epoch
+        if contact.phase is Phase.UNDECIDED or epoch <= max(contact.epoch, contact.fence):
             return
-        contact.failures = 0
-        contact.answers_left -= 1
-        wants_person = contact.answers_left == contact.escalates_with_left
-        if self._fleet.asks_for_person(answer, self._handling) or wants_person:
-            self._escalate(at, contact)
-        elif contact.answers_left == 0:
-            contact.leave_ai(at)
-            self._close(at, contact, FinishedBy.AI)
-        else:
-            self._push(at + _micros(self._fleet.gap_seconds(self._handling)), self._ask, contact)
+        contact.epoch = epoch
+        if self._is_for_ai(decision):
+            self.tally.handovers += 1
+            self._agents.begin(now, contact, decision)
 
-    def _failed(self, at: int, contact: Contact) -> None:
-        contact.failures += 1
-        if contact.failures >= _FAILURES_TO_GIVE_UP or self._fleet.is_out(contact.endpoint):
-            self._escalate(at, contact)
-        else:
-            self._push(at + _micros(self._fleet.retry_seconds()), self._ask, contact)
+    def _is_for_ai(self, decision: Decision) -> bool:
+        with_ai = decision.disposition is Disposition.ROUTE and decision.pool in _AI_POOLS
+        return with_ai and self._fleet.endpoint(decision.endpoint) is not None
 
-    def _escalate(self, at: int, contact: Contact) -> None:
-        contact.leave_ai(at)
-        self._to_people(at, contact)
+    # -- from sessions
 
-    # -- with people
+    def _told(self, now: int, told: Told) -> None:
+        contact = self._ledger.contacts.get(told.interaction_id)
+        if isinstance(told, AnswerRefused):
+            self.tally.refused += 1
+        if contact is None:
+            return
+        match told:
+            case Handoff():
+                self._handed_off(now, contact, told)
+            case Moved() if told.to_pool is Pool.HUMAN_EXCLUSIVE:
+                self._lost_by_ai(now, contact, told.epoch, told.queue)
+            case Moved():
+                self._agents.watch(contact, told)
+            case SupervisionRequest():
+                self._supervisors.asked(now, told)
+            case SupervisionResult():
+                self._agents.judged(now, contact, told)
 
-    def _to_people(self, at: int, contact: Contact) -> None:
-        contact.waits_since = at
-        if self._desk(contact.queue).arrive(contact.name, contact):
-            self._talk(at, contact)
-        else:
-            self._move(contact, Phase.WAITING)
-            self._push(at + _micros(self._durations.patience_seconds(self._handling)), self._lose_patience, contact)
+    def _handed_off(self, now: int, contact: Contact, packet: Handoff) -> None:
+        """Acknowledge a packet, also one that was sent again, or whose contact people have already."""
+        self.tally.transfers += packet.attempt == 1
+        self.tally.acknowledged += 1
+        self._lost_by_ai(now, contact, packet.epoch, packet.queue)
+        self._ledger.emit(INTERACTION_EVENTS, contact.acknowledged(now, packet.epoch))
 
-    def _talk(self, at: int, contact: Contact) -> None:
-        self._move(contact, Phase.WITH_PEOPLE)
-        contact.leave_line(at)
-        contact.talk_seconds = self._durations.talk_seconds(self._handling)
-        contact.wrap_seconds = self._durations.wrap_seconds(self._handling)
-        self._push(at + _micros(contact.talk_seconds + contact.wrap_seconds), self._finish, contact)
-
-    def _finish(self, at: int, contact: Contact) -> None:
-        self._close(at, contact, FinishedBy.HUMAN)
-        following = self._desk(contact.queue).release()
-        if following is not None:
-            self._talk(at, following)
-
-    def _lose_patience(self, at: int, contact: Contact) -> None:
-        if self._desk(contact.queue).leave(contact.name):
-            contact.leave_line(at)
-            self._close(at, contact, FinishedBy.CUSTOMER)
-
-    def _desk(self, queue: str) -> Desk[Contact]:
-        desk = self._desks.get(queue)
-        if desk is None:
-            desk = self._desks[queue] = Desk(self._centre.people.get(queue, self._centre.people_per_queue))
-        return desk
-
-    # -- shared
-
-    def _close(self, at: int, contact: Contact, by: FinishedBy) -> None:
-        self._phases[contact.phase] -= 1
-        del self._contacts[contact.name]
-        self.tally.completed[by] += 1
-        self._emit(INTERACTION_EVENTS, contact.completed(at, by))
-
-    def _move(self, contact: Contact, phase: Phase) -> None:
-        self._phases[contact.phase] -= 1
-        self._phases[phase] += 1
-        contact.phase = phase
-
-    def _push(self, at: int, happening: Happening, subject: Any) -> None:
-        self._pushed += 1  # orders what is due at one instant, so that nothing else is compared
-        heapq.heappush(self._heap, (at, self._pushed, happening, subject))
-
-    def _emit(self, topic: Topic, event: Event) -> None:
-        self._effects.append(Effect(topic, event))
-
-
-def _micros(seconds: float) -> int:
-    return int(seconds * MICROS_PER_SECOND)
+    def _lost_by_ai(self, now: int, contact: Contact, epoch: int, queue: str) -> None:
+        """People have a contact from this epoch on; where its decision is still to come, they get it with that."""
+        contact.fence = max(contact.fence, epoch)
+        contact.queue = contact.queue or queue  # for who acknowledges a packet that is ahead of the decision
+        if contact.phase is Phase.WITH_AI and epoch > contact.epoch:
+            self._agents.lose(now, contact, queue)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
+
 from schemas.control import Fault
 from schemas.fields import Disposition, Pool
-from schemas.interactions import Decision, Load, Offered, Thresholds
+from schemas.interactions import Decision, Load, Offered, Thresholds, Turn
 from schemas.topics import OFFERED, Effect
+from simulator.centre import Centre
 from simulator.policies import demo_policy
 from simulator.utterances import Utterance
-from simulator.world import Centre, World
+from simulator.world import Input, World
 
 SECOND = 1_000_000
 START = 1_800_000_000 * SECOND
@@ -21,6 +25,8 @@ UTTERANCES = (Utterance("where is my parcel", "delivery_tracking"), Utterance("m
 
 Router = Callable[[Offered], list[tuple[int, Decision]]]
 """What it answers to an offer: decisions, each with its delay in microseconds."""
+Sessions = Callable[[Any], list[tuple[int, Input]]]
+"""What sessions answer to anything else that the centre tells, each with its delay in microseconds."""
 
 
 def decision(offered_id: str, **changes: Any) -> Decision:
@@ -63,21 +69,42 @@ def to_people(offered: Offered) -> list[tuple[int, Decision]]:
     return [(20_000, decision(offered.interaction_id, pool=Pool.HUMAN_EXCLUSIVE, endpoint=None))]
 
 
-def world(arrivals: Iterable[int], *, seed: int = 1, faults: Iterable[tuple[int, Fault]] = (), **centre: Any) -> World:
-    """A world with the demo's policy, offering at these instants."""
-    fields = {"tenant": "demo", "run_id": "run", "utterances": UTTERANCES, **centre}
+def world(arrivals: Iterable[int], *, seed: int = 1, faults: Iterable[tuple[int, Fault]] = (), **changes: Any) -> World:
+    """A world with the demo's policy, offering at these instants. changes: of the centre, and of its `policy`."""
+    policy = msgspec.structs.replace(demo_policy(START), **changes.pop("policy", {}))
+    fields = {"tenant": "demo", "run_id": "run", "utterances": UTTERANCES, **changes}
     made = World(Centre(**fields), iter(sorted(arrivals)), random.Random(f"a{seed}"), random.Random(f"h{seed}"), faults)
-    made.step(0, [demo_policy(START)])
+    made.step(0, [policy])
     return made
 
 
-def play(simulated: World, router: Router, *, also_at: Iterable[int] = (), steps: int = 200_000) -> list[Effect]:
+def of(effects: Iterable[Effect], kind: type[Any]) -> list[Any]:
+    """The events of a type among effects."""
+    return [effect.event for effect in effects if isinstance(effect.event, kind)]
+
+
+def by_contact(effects: Iterable[Effect]) -> dict[str, list[Turn]]:
+    """The turns of each contact that had any."""
+    turns: dict[str, list[Turn]] = defaultdict(list)
+    for turn in of(effects, Turn):
+        turns[turn.interaction_id].append(turn)
+    return turns
+
+
+def play(
+    simulated: World,
+    router: Router,
+    *,
+    sessions: Sessions = lambda _told: [],
+    also_at: Iterable[int] = (),
+    steps: int = 200_000,
+) -> list[Effect]:
     """Run until everything is closed or nothing can happen any more; return the effects in order.
 
     also_at: further instants at which the world is woken, though nothing is due.
     """
     effects: list[Effect] = []
-    answers: list[tuple[int, int, Decision]] = []
+    answers: list[tuple[int, int, Input]] = []
     extra = sorted(also_at)
     now = START
     answered = 0
@@ -88,10 +115,9 @@ def play(simulated: World, router: Router, *, also_at: Iterable[int] = (), steps
         new = simulated.step(now, inputs)
         effects += new
         for effect in new:
-            if effect.topic is OFFERED:
-                for delay, answer in router(effect.event):
-                    answered += 1
-                    heapq.heappush(answers, (max(effect.event.occurred_at + delay, now), answered, answer))
+            for delay, answer in (router if effect.topic is OFFERED else sessions)(effect.event):
+                answered += 1
+                heapq.heappush(answers, (max(effect.event.occurred_at + delay, now), answered, answer))
         due = [at for at in (simulated.wakes_at(), answers[0][0] if answers else None) if at is not None]
         if not due or (simulated.finished and not answers):
             return effects

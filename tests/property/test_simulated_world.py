@@ -1,4 +1,4 @@
-"""The simulated contact centre loses nobody and finishes nobody twice, whatever the router says."""
+"""The simulated contact centre loses nobody and finishes nobody twice, whatever the router and sessions say."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from schemas.codec import Codec
 from schemas.control import Fault, FaultKind
+from schemas.conversations import HandoffAck, Verdict
 from schemas.fields import Disposition, Pool
 from schemas.interactions import Completed, Offered, Turn
 from schemas.topics import OFFERED
+from tests import said
 from tests.centre import SECOND, START, decision, play, to_ai, world
 
 ENDPOINTS = ("support-bot", "billing-bot", "no-such-bot", None)
@@ -24,7 +26,10 @@ ANSWER = st.fixed_dictionaries(
         "queue": st.sampled_from(["technical", "care", "a queue of nobody's policy"]),
     }
 )
-ANSWERS = st.lists(st.tuples(st.integers(0, 100 * SECOND), ANSWER), min_size=1, max_size=3)
+DELAY = st.integers(0, 100 * SECOND)
+ANSWERS = st.lists(st.tuples(DELAY, ANSWER), min_size=1, max_size=3)
+WORDS = st.lists(st.tuples(DELAY, st.sampled_from(list(said.WORDS)), st.integers(0, 3)), max_size=4)
+"""What sessions say of a contact, with or without sense: after how long, what, and of which epoch."""
 ARRIVALS = st.lists(st.integers(START, START + 60 * SECOND), max_size=25)
 FAULTS = st.lists(
     st.builds(
@@ -47,29 +52,37 @@ def runs(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "arrivals": arrivals,
         "answers": draw(st.lists(ANSWERS, min_size=len(arrivals), max_size=len(arrivals))),
+        "words": draw(st.lists(WORDS, min_size=len(arrivals), max_size=len(arrivals))),
         "faults": draw(FAULTS),
         "seed": draw(st.integers(0, 5)),
         "people_per_queue": draw(st.integers(0, 3)),
         "offer_twice": draw(st.sampled_from([0.0, 0.5, 1.0])),
+        "change_matter": draw(st.sampled_from([0.0, 0.5])),
+        "supervisors": 2,
     }
+
+
+def options_of(run: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in run.items() if key not in ("arrivals", "answers", "words")}
 
 
 def simulate(run: dict[str, Any], **more: Any) -> tuple[Any, list[Any], dict[str, int]]:
     """Play a run; return the world, its events, and when each contact was decided first."""
-    options = {key: value for key, value in run.items() if key not in ("arrivals", "answers")}
-    simulated = world(run["arrivals"], **options)
+    simulated = world(run["arrivals"], **options_of(run))
     decided: dict[str, int] = {}
     seen: set[str] = set()
 
     def router(offered: Offered) -> list[Any]:
         name = offered.interaction_id
-        answers = run["answers"][int(name.rpartition("-")[2]) - 1]
+        number = int(name.rpartition("-")[2]) - 1
+        answers, words = run["answers"][number], run["words"][number]
         if name in seen:
             return [(0, decision(name, disposition=Disposition.REPEAT, pool=None))]
         seen.add(name)
         decided[name] = offered.occurred_at + min(delay for delay, _ in answers)
         stranger = (0, decision("nobody", pool=Pool.AI_CONTAINED))
-        return [stranger, *((delay, decision(name, **fields)) for delay, fields in answers)]
+        told = [(delay, said.WORDS[word](name, epoch)) for delay, word, epoch in words]
+        return [stranger, *((delay, decision(name, **fields)) for delay, fields in answers), *told]
 
     return simulated, [effect.event for effect in play(simulated, router, **more)], decided
 
@@ -94,16 +107,18 @@ def test_nothing_is_told_of_a_contact_before_its_decision_or_after_its_end(run: 
     _, events, decided = simulate(run)
     ended: set[str] = set()
     turns: Counter[str] = Counter()
+    of_epoch: Counter[tuple[str, int]] = Counter()
     for event in events:
         if isinstance(event, Offered):
             continue
         name = event.interaction_id
-        assert event.occurred_at >= decided[name]
+        assert event.occurred_at >= decided[name] or isinstance(event, HandoffAck | Verdict)
         assert name not in ended
         if isinstance(event, Turn):
             turns[name] += 1
-            assert event.number == turns[name]
-        else:
+            of_epoch[name, event.epoch] += 1
+            assert event.number == of_epoch[name, event.epoch]
+        elif isinstance(event, Completed):
             ended.add(name)
             assert event.ai_turns == turns[name]
 
@@ -124,9 +139,8 @@ def test_being_woken_more_often_changes_nothing(run: dict[str, Any], wakes: list
 @settings(max_examples=50, deadline=None)
 def test_what_is_offered_does_not_depend_on_what_is_decided(run: dict[str, Any]) -> None:
     offers = [event for event in simulate(run)[1] if isinstance(event, Offered)]
-    options = {key: value for key, value in run.items() if key not in ("arrivals", "answers")}
-    others = [effect.event for effect in play(world(run["arrivals"], **options), to_ai) if effect.topic is OFFERED]
-    assert offers == others
+    others = play(world(run["arrivals"], **options_of(run)), to_ai)
+    assert offers == [effect.event for effect in others if effect.topic is OFFERED]
 
 
 @given(runs(), st.integers(START, START + 90 * SECOND))

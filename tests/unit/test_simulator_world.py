@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -14,13 +13,9 @@ from schemas.fields import Disposition, FinishedBy, Pool, TurnResult
 from schemas.interactions import Completed, Offered, Turn
 from schemas.topics import Effect
 from simulator.people import HANDLE_SECONDS, Desk, Durations
-from tests.centre import SECOND, START, decision, play, to_ai, to_people, world
+from tests.centre import SECOND, START, decision, of, play, to_ai, to_people, world
 
 MANY = [START + i * SECOND for i in range(2000)]
-
-
-def of(effects: Iterable[Effect], kind: type[Any]) -> list[Any]:
-    return [effect.event for effect in effects if isinstance(effect.event, kind)]
 
 
 def fault(kind: FaultKind, severity: float, endpoint: str = "support-bot") -> tuple[int, Fault]:

@@ -49,8 +49,8 @@ def demo(
     """Start everything, offer contacts, break an AI agent at 20 s, heal it, drain, and check the run.
 
     Every figure of the report is read from the topics by a consumer that sees committed records only.
-    Exit code 1 where an invariant does not hold: a contact lost or doubled, volumes that do not add up, a
-    breaker that opened after more than 5 s, WFM told more than 1 s after that.
+    Exit code 1 where an invariant does not hold: a contact lost or doubled, volumes that do not add up, a warm
+    transfer that was never acknowledged, a breaker that opened after more than 5 s, WFM told more than 1 s after that.
     """
     began = time.monotonic()
     configure_logging(settings.model_copy(update={"log_level": "WARNING"}))

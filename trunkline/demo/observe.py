@@ -10,12 +10,13 @@ from runtime.kafka import Reader, Record
 from runtime.settings import Settings
 from schemas.agents import Transition
 from schemas.codec import Codec
+from schemas.conversations import Alert, AlertKind, Handoff
 from schemas.fields import BreakerState, Disposition, Event
 from schemas.interactions import Closed, Decision, Offered
-from schemas.topics import CLOSED, OFFERED, ROUTED, STAFFING, TOPICS, TRANSITIONS, VOLUME
+from schemas.topics import ALERTS, CLOSED, HANDOFFS, OFFERED, ROUTED, STAFFING, TOPICS, TRANSITIONS, VOLUME
 from schemas.wfm import StaffingRequirement, VolumeRow
 
-WATCHED = (OFFERED, ROUTED, CLOSED, TRANSITIONS, STAFFING, VOLUME)
+WATCHED = (OFFERED, ROUTED, HANDOFFS, ALERTS, CLOSED, TRANSITIONS, STAFFING, VOLUME)
 
 
 class Witness:
@@ -28,6 +29,9 @@ class Witness:
         self.offered: dict[str, int] = {}
         self.decisions: dict[str, list[Decision]] = {}
         self.repeats = 0
+        self.transfers: dict[str, str] = {}
+        """Warm transfers by their id: what triggered each."""
+        self.unacknowledged = 0
         self.closed: Counter[str] = Counter()
         self.pools: Counter[str] = Counter()
         self.rows: dict[bytes, VolumeRow] = {}
@@ -57,6 +61,10 @@ class Witness:
                 self.offered.setdefault(event.interaction_id, event.occurred_at)
             case Decision():
                 self._note_decision(event, seen_at)
+            case Handoff():
+                self.transfers[event.handoff_id] = event.trigger.trigger
+            case Alert(alert=AlertKind.HANDOFF_UNACKNOWLEDGED):
+                self.unacknowledged += 1
             case Closed():
                 self.closed[event.interaction_id] += 1
             case VolumeRow():
@@ -72,6 +80,8 @@ class Witness:
         if decision.disposition is Disposition.REPEAT:
             self.repeats += 1
             return
+        if decision.session_epoch:
+            return  # of a contact that is under way: volumes know its first decision alone
         self.decisions.setdefault(decision.interaction_id, []).append(decision)
         self.latest_decision_at = max(self.latest_decision_at, decision.decided_at)
         self.pools[str(decision.pool)] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from schemas.agents import Transition
@@ -25,6 +26,8 @@ def build(witness: Witness, endpoint: str, fault_at: int, offered_by_acd: int) -
         "lost": witness.lost,
         "duplicated": witness.duplicated,
         "pools": dict(sorted(witness.pools.items())),
+        "transfers": dict(sorted(Counter(witness.transfers.values()).items())),
+        "transfers_unacknowledged": witness.unacknowledged,
         "volume_rows_total": witness.volume_total,
         "volume_in_progress": witness.volume_open,
         "latency_ms": {
@@ -93,6 +96,10 @@ def failures(report: dict[str, Any]) -> list[str]:
         (report["lost"] == 0, f"{report['lost']} contacts were offered and never decided"),
         (report["duplicated"] == 0, f"{report['duplicated']} decisions or closings were doubled"),
         (report["dead_lettered"] == 0, f"{report['dead_lettered']} records were dead-lettered"),
+        (
+            report["transfers_unacknowledged"] == 0,
+            f"{report['transfers_unacknowledged']} warm transfers were never acknowledged",
+        ),
         (report["closed"] == decided, f"{decided - report['closed']} decided contacts never closed"),
         (report["volume_rows_total"] == decided, f"volume rows add up to {report['volume_rows_total']}, not {decided}"),
         (report["volume_in_progress"] == 0, f"{report['volume_in_progress']} contacts are still in progress in WFM"),
@@ -112,11 +119,11 @@ def failures(report: dict[str, Any]) -> list[str]:
 def lines(report: dict[str, Any]) -> list[str]:
     """Return the report for a person."""
     outage, latency = report["outage"], report["latency_ms"]
-    pools = ", ".join(f"{name} {count}" for name, count in report["pools"].items())
     rows = [
         ("contacts", "{offered} offered, {decided} decided, {closed} closed".format(**report)),
         ("", "lost {lost}, duplicated {duplicated}, dead letters {dead_lettered}".format(**report)),
-        ("pools", pools),
+        ("pools", _counts(report["pools"])),
+        ("transfers", _counts(report["transfers"])),
         ("volumes", f"wfm.volume adds up to {report['volume_rows_total']}"),
         ("latency", f"offered to decision visible: p50 {latency['p50']} ms, p99 {latency['p99']} ms"),
         (
@@ -128,6 +135,10 @@ def lines(report: dict[str, Any]) -> list[str]:
         ("breaker", " -> ".join(report["breaker_path"])),
     ]
     return [f"{title:10} {text}" for title, text in rows]
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
 
 
 def _contacts_line(outage: dict[str, Any]) -> str:
