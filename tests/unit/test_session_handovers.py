@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from processors.sessions.logic.book import HELD, SESSION, STORY, Stage, Wait
-from schemas.conversations import AnswerRefused, Handoff, Moved, SupervisionEnded, SupervisionWanted, Trigger
+from schemas.conversations import (
+    AnswerRefused,
+    Handoff,
+    Moved,
+    SupervisionEnded,
+    SupervisionWanted,
+    Trigger,
+    VerdictKind,
+)
 from schemas.fields import Channel, Direction, Disposition, FinishedBy, Handling, Pool, Supervision, TurnResult
 from schemas.interactions import Closed, Customer, Instructions, Reason, TimerSet
 from schemas.rules import SupervisionPolicy, Triggers
@@ -20,6 +28,7 @@ from tests.contacts import (
     decision,
     escalating,
     eve,
+    given,
     lost,
     policy,
     switched,
@@ -145,7 +154,7 @@ def test_a_word_that_nobody_waits_for_opens_nothing():
     assert bench.feed(word(1)) == []
 
 
-def test_a_late_word_after_the_wait_for_it_is_ignored():
+def test_a_late_word_after_the_wait_for_it_moves_the_contact_no_more():
     # D 1 2? *> D1
     bench = moving()
     assert bench.ring() == DECIDED_AT + 30 * SECOND
@@ -153,7 +162,8 @@ def test_a_late_word_after_the_wait_for_it_is_ignored():
     assert (packet.trigger.trigger, packet.epoch, packet.queue) == (Trigger.NO_AGENT, 2, "cards")
     assert "30 s" in packet.trigger.detail
     assert bench.one(Moved).from_endpoint == "ada"
-    assert bench.feed(word(1)) == []
+    (told,) = bench.feed(word(1))
+    assert (told.event.from_endpoint, told.event.to_endpoint) == (word(1).endpoint, None)
     assert (bench.view.pool, bench.view.endpoint) == (Pool.HUMAN_EXCLUSIVE, None)
 
 
@@ -210,7 +220,29 @@ def test_a_contact_that_ends_while_another_agent_is_sought_is_closed():
     bench = moving()
     bench.run(completed(2, finished_by=FinishedBy.CUSTOMER), word(1))
     assert bench.one(Closed).handling is Handling.ABANDONED
-    assert (bench.all(Moved), set(bench.progress.waits)) == ([], {Wait.EXPIRY})
+    assert set(bench.progress.waits) == {Wait.EXPIRY}
+    assert (bench.one(Moved).from_endpoint, bench.one(Moved).to_endpoint) == (word(1).endpoint, None)
+
+
+@pytest.mark.parametrize("kind", VerdictKind)
+def test_a_verdict_on_the_first_agent_changes_nothing_for_the_second(kind):
+    # D 1? 2? D1 1? v1: turn 1 of either agent waited.
+    second = word(1, pool=Pool.AI_ASSISTED, supervision=Supervision.FULL)
+    bench = after(watched(Supervision.FULL), turn(1), turn(2, **FRAUD), second, eve(1), verdict(1, kind))
+    assert (bench.story.waiting, Wait.VERDICT in bench.progress.waits) == ([1], True)
+    assert (bench.all(Handoff), bench.view.endpoint) == ([], "eve")
+    bench.run(verdict(1, epoch=1))
+    assert (bench.story.waiting, Wait.VERDICT in bench.progress.waits) == ([], False)
+
+
+def test_a_supervisor_given_to_the_first_agent_does_not_watch_the_second():
+    # D 1? D1 S2 S1: the second word came while nobody was wanted.
+    rules = policy(supervision=SupervisionPolicy(sessions_per_supervisor=3))
+    bench = after(watched(Supervision.FULL), turn(1, **FRAUD), given("sam", 2), of=rules)
+    bench.run(word(1, pool=Pool.AI_ASSISTED, supervision=Supervision.FULL), given("old", 1))
+    assert bench.view.supervisor is None
+    bench.run(given("kim", 3))
+    assert bench.view.supervisor == "kim"
 
 
 def test_a_verdict_and_a_watch_of_before_end_with_the_handover():

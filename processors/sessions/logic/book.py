@@ -38,12 +38,16 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False
 
 
 class Agent(Entry, frozen=True):
-    """The AI agent that has a contact, and the epoch of its breaker under which it was chosen."""
+    """The AI agent that has a contact, and the epoch of its breaker under which it was chosen.
+
+    `late`: the decision came when the contact was with somebody else already, so the agent never had it.
+    """
 
     endpoint: str
     version: str
     provider: str
     breaker_epoch: int
+    late: bool = False
 
 
 class Session(Entry, frozen=True):
@@ -114,7 +118,7 @@ class Session(Entry, frozen=True):
     @property
     def last_agent(self) -> Agent | None:
         """The AI agent that has the contact, or had it last."""
-        return next((agent for agent in reversed(self.agents) if agent is not None), None)
+        return next((agent for agent in reversed(self.agents) if agent is not None and not agent.late), None)
 
 
 def agent_of(decision: Decision) -> Agent | None:

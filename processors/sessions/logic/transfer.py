@@ -108,9 +108,10 @@ def to_other_agent(case: Case, hit: Triggered, intent: str, confidence: float) -
 
 
 def adopted(case: Case, decision: Decision) -> bool:
-    """Take the router's word on another agent; return whether AI has the contact now. A late word counts no more."""
+    """Take the router's word on another agent; return whether AI has the contact now."""
     progress = case.progress
     if progress.stage is not Stage.MOVING or decision.session_epoch != progress.epoch or progress.closed is not None:
+        _came_late(case, decision)
         return False
     agent = agent_of(decision)
     if agent is None or decision.pool is None:
@@ -144,6 +145,18 @@ def adopted(case: Case, decision: Decision) -> bool:
     case.out.append(moved)
     case.view(decision.decided_at)
     return True
+
+
+def _came_late(case: Case, decision: Decision) -> None:
+    """Tell an agent that it has lost a contact before it had it, and know it: what it says is refused."""
+    agent, epoch, before = agent_of(decision), decision.session_epoch, case.session
+    if agent is None or epoch >= len(before.agents) or before.agents[epoch] is not None:
+        return
+    late = msgspec.structs.replace(agent, late=True)
+    case.session = msgspec.structs.replace(before, agents=(*before.agents[:epoch], late, *before.agents[epoch + 1 :]))
+    case.changed = True
+    hit = triggered(case, Trigger.NO_AGENT, f"the decision for {agent.endpoint} came too late", decision.decided_at)
+    case.out.append(effects.moved(case.interaction_id, before, before, case.progress.epoch, hit, agent))
 
 
 def no_agent_came(case: Case, at: int) -> None:
