@@ -132,6 +132,14 @@ def test_a_contact_that_is_watched_by_request_waits_for_what_the_policy_has_appr
     assert [each.turn for each in bench.of(SUPERVISION_REQUESTS)] == asked
 
 
+def test_a_contact_that_is_watched_again_waits_for_what_its_decision_says():
+    rules = policy(supervision=SupervisionPolicy(approve=Triggers(amount_over=1.0)))
+    talk = [watched(Supervision.SEMI, Triggers(amount_over=100.0)), request(Pool.AI_CONTAINED), turn(1, amount=200.0)]
+    bench = after(*talk, request(Pool.AI_ASSISTED, occurred_at=DECIDED_AT + 31 * SECOND), of=rules)
+    bench.run(turn(2, amount=50.0), turn(3, amount=200.0))
+    assert [each.turn for each in bench.of(SUPERVISION_REQUESTS)] == [3]
+
+
 @pytest.mark.parametrize(
     ("opening", "to"),
     [
@@ -180,5 +188,7 @@ def test_a_contact_that_is_moved_to_and_fro_stays_small_and_at_last_with_people(
 
 
 def test_a_request_ahead_of_its_decision_is_followed_when_that_comes():
-    bench = after(request(Pool.HUMAN_EXCLUSIVE), decision())
+    # 2 R D 1: what waits for an earlier turn is refused with the move.
+    bench = after(turn(2), request(Pool.HUMAN_EXCLUSIVE), decision())
     assert bench.one(Handoff).trigger.trigger is Trigger.REQUESTED
+    assert bench.one(AnswerRefused).turn == 2

@@ -45,6 +45,7 @@ def test_while_nobody_has_claimed_a_contact_both_may():
     bench = race()
     assert (bench.progress.stage, bench.all(Assignment)) == (Stage.RACING, [])
     assert bench.timer == DECIDED_AT + EXPIRES
+    assert race(of=policy()).timer == DECIDED_AT + EXPIRES
     assert race(of=QUICK).timer == DECIDED_AT + 2 * SECOND
 
 

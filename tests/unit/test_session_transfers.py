@@ -66,6 +66,7 @@ def test_the_packet_has_the_history_in_its_order_and_what_each_turn_was():
     assert (first.customer_text, first.agent_text, first.sentiment) == ("It is gone", "I am sorry", -0.25)
     assert (first.endpoint, first.channel, first.occurred_at) == ("ada", Channel.CHAT, turn(1).occurred_at)
     assert second.channel is Channel.VOICE
+    assert [each.channel for each in bench.of(AGENT_EVENTS)] == [Channel.CHAT, Channel.VOICE, Channel.CHAT]
     assert not any(each.refused or each.verdict for each in packet.history)
     assert packet.history_cut == 0
 
@@ -115,6 +116,20 @@ def test_of_several_switches_the_latest_is_the_channel_of_packet_and_view(switch
     assert (bench.one(Handoff).channel, bench.view.channel) == (channel, channel)
 
 
+def test_a_switch_is_shown_at_once_and_only_where_it_is_one():
+    # D s s s: by voice, once more by voice, and one that is older.
+    bench = after(decision())
+    for at, channel, shown in (
+        (5, Channel.VOICE, 2),
+        (6, Channel.VOICE, 2),
+        (4, Channel.EMAIL, 2),
+        (7, Channel.CHAT, 3),
+    ):
+        bench.run(switched(channel, at))
+        assert len(bench.all(SessionView)) == shown
+    assert (bench.view.channel, bench.view.revision, bench.progress.channel_at) == (Channel.CHAT, 3, 7)
+
+
 def test_the_packet_tells_what_supervisors_changed():
     edit = verdict(1, VerdictKind.EDIT, why="too blunt", text="I am so sorry")
     bench = after(watched(Supervision.FULL, escalate=Triggers(**ASKS)), turn(1), edit, turn(2, person_asked=True))
@@ -127,7 +142,7 @@ def test_the_packet_tells_what_supervisors_changed():
 
 def test_long_texts_are_cut_and_of_a_packet_that_is_too_large_the_oldest_turns_are_left_out():
     # Four bytes a character, and the longest that anything may be.
-    long, remark = "😀" * (TEXT_KEPT + 1), "😀" * (REMARK_KEPT + 1)
+    fits, long, remark = "😀" * TEXT_KEPT, "😀" * (TEXT_KEPT + 1), "😀" * (REMARK_KEPT + 1)
     bench = after(watched(Supervision.FULL, escalate=Triggers(**ASKS)))
     for number in range(1, 71):
         facts = tuple(Fact(name=f"{number}-{n}", value=remark) for n in range(9))
@@ -135,9 +150,9 @@ def test_long_texts_are_cut_and_of_a_packet_that_is_too_large_the_oldest_turns_a
         said = {"customer_text": long, "agent_text": long, "assessment": long}
         bench.run(turn(number, **said, facts=facts, tried=tried))
         bench.run(verdict(number, VerdictKind.EDIT, why=remark, text=remark))
-    bench.run(turn(71, person_asked=True, customer_text=long))
+    bench.run(turn(71, person_asked=True, customer_text=long, agent_text=fits))
     packet = bench.one(Handoff)
-    assert packet.history[-1].customer_text == "😀" * TEXT_KEPT + "…"
+    assert (packet.history[-1].customer_text, packet.history[-1].agent_text) == (f"{fits}…", fits)
     assert (packet.history_cut + len(packet.history), packet.history[-1].turn) == (71, 71)
     assert len(packet.history) > 1
     assert packet.history_cut > 0
@@ -323,6 +338,13 @@ def test_turns_are_applied_without_one_that_does_not_come_for_30_seconds():
     bench.run(turn(1, person_asked=True), turn(3, person_asked=True))
     assert (bench.all(AnswerRefused), bench.one(Handoff).trigger.turn) == ([], 3)
     assert [each.turn for each in bench.one(Handoff).history] == [1, 2, 3]
+
+
+def test_what_waits_for_earlier_turns_is_applied_at_the_end_whatever_is_missing():
+    # D 3 C1
+    bench = after(decision(), turn(3), completed(1))
+    assert [view.exchange.turn for view in bench.all(TurnView)] == [3]
+    assert (len(bench.of(CLOSED)), HELD in bench.state.entries) == (1, False)
 
 
 def test_a_transfer_is_forgotten_with_its_contact():

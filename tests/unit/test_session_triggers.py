@@ -10,7 +10,7 @@ from schemas.conversations import Handoff, Moved, Trigger
 from schemas.fields import Channel, Pool, TurnResult
 from schemas.interactions import TimerSet
 from schemas.rules import Phrasing, Triggers
-from tests.contacts import DECIDED_AT, SECOND, after, decision, escalating, lost, policy, turn
+from tests.contacts import DECIDED_AT, HOUR, SECOND, after, completed, decision, escalating, lost, policy, turn
 
 EVERYTHING = {
     "amount_over": 100.0, "sentiment_below": -0.5, "seconds_over": 60.0, "turns_over": 3, "topics": ("legal", "death"),
@@ -219,6 +219,19 @@ def test_a_contact_that_people_have_is_not_moved_by_the_loss_of_the_agent_that_h
     bench = after(escalating(breaker_opens=True, turns_over=0), turn(1), lost(4))
     assert names(bench) == [Trigger.TURNS]
     assert bench.all(TimerSet)[-1].agent is None
+
+
+def test_a_contact_that_is_over_is_not_moved_by_the_loss_of_its_agent():
+    assert after(escalating(breaker_opens=True), completed(0), lost(4)).all(Handoff) == []
+
+
+def test_the_clock_is_told_of_the_agent_also_where_the_timer_stands_already():
+    # 1 D: parked so late that the wait for the decision ends with the contact's day.
+    bench = after(turn(1), now=DECIDED_AT + 23 * HOUR)
+    bench.run(escalating(breaker_opens=True))
+    assert [(timer.due_at, timer.agent) for timer in bench.all(TimerSet)] == [
+        (DECIDED_AT + 24 * HOUR, None), (DECIDED_AT + 24 * HOUR, "acme/ada"),
+    ]  # fmt: skip
 
 
 def test_the_loss_is_told_once_of_a_contact():
