@@ -80,7 +80,7 @@ def _wait_until_listed(admin: AdminClient, names: Sequence[str], settings: Setti
             return
         if time.monotonic() > deadline:
             raise KafkaUnavailableError(
-                f"{settings.bootstrap} has made {len(names)} topics and after {_LISTED_SECONDS:g} s still does not name "
+                f"{settings.bootstrap} made {len(names)} topics, and after {_LISTED_SECONDS:g} s does not name "
                 f"{missing[0]!r}: see the broker's log"
             )
         time.sleep(_LOOK_SECONDS)

@@ -1,14 +1,10 @@
-"""Warm transfers: the packet, its acknowledgement, and the fence. D decided, 1..n turns, > packet, a ack, * timer."""
+"""Warm transfers: the acknowledgement of packets, and the fence. D decided, 1..n turns, > packet, a ack, * timer."""
 
 from __future__ import annotations
 
 import pytest
 
-from processors.sessions.logic.book import HELD, REMARK_KEPT, TEXT_KEPT, Wait
-from processors.sessions.logic.oversight import OVERRIDES_KEPT
-from processors.sessions.logic.transfer import FINDINGS_SENT
-from runtime.kafka import MAX_RECORD_BYTES
-from schemas.codec import Codec
+from processors.sessions.logic.book import HELD, Wait
 from schemas.conversations import (
     Alert,
     AlertKind,
@@ -19,11 +15,9 @@ from schemas.conversations import (
     Transferred,
     Trigger,
     TurnView,
-    VerdictKind,
 )
-from schemas.fields import Channel, FinishedBy, Handling, Pool, Supervision, TurnResult
-from schemas.interactions import Customer, Fact
-from schemas.rules import Transfer, Triggers
+from schemas.fields import FinishedBy, Handling, Pool, TurnResult
+from schemas.rules import Transfer
 from schemas.topics import AGENT_EVENTS, ALERTS, CLOSED, HANDOFFS
 from tests.contacts import (
     DECIDED_AT,
@@ -36,10 +30,7 @@ from tests.contacts import (
     escalating,
     lost,
     policy,
-    switched,
     turn,
-    verdict,
-    watched,
 )
 
 ASKS = {"person_asked": True}
@@ -48,124 +39,6 @@ ASKS = {"person_asked": True}
 def transferred(of=None, **changes):
     """D 1 2>: the second turn asks for a person."""
     return after(escalating(**ASKS, **changes), turn(1), turn(2, person_asked=True), of=of)
-
-
-def test_the_packet_has_the_history_in_its_order_and_what_each_turn_was():
-    said = {"customer_text": "It is gone", "agent_text": "I am sorry", "sentiment": -0.25}
-    bench = after(
-        escalating(**ASKS),
-        turn(3, person_asked=True),
-        turn(2, result=TurnResult.TIMEOUT, channel=Channel.VOICE),
-        turn(1, **said),
-    )
-    packet = bench.one(Handoff)
-    assert [(each.epoch, each.turn, each.result) for each in packet.history] == [
-        (0, 1, TurnResult.OK), (0, 2, TurnResult.TIMEOUT), (0, 3, TurnResult.OK),
-    ]  # fmt: skip
-    first, second, _ = packet.history
-    assert (first.customer_text, first.agent_text, first.sentiment) == ("It is gone", "I am sorry", -0.25)
-    assert (first.endpoint, first.channel, first.occurred_at) == ("ada", Channel.CHAT, turn(1).occurred_at)
-    assert second.channel is Channel.VOICE
-    assert [each.channel for each in bench.of(AGENT_EVENTS)] == [Channel.CHAT, Channel.VOICE, Channel.CHAT]
-    assert not any(each.refused or each.verdict for each in packet.history)
-    assert packet.history_cut == 0
-
-
-def test_the_packet_has_the_last_assessment_what_was_tried_once_each_and_the_last_word_on_each_fact():
-    limit, card, hope = Fact(name="limit", value="500"), Fact(name="card", value="gold"), Fact(name="limit", value="9")
-    bench = after(
-        escalating(**ASKS),
-        turn(1, assessment="a lost card", tried=("block", "search"), facts=(limit, card)),
-        turn(2, assessment="a stolen card", tried=("search", "refund", "block"), facts=(hope,)),
-        turn(3, person_asked=True),
-    )
-    packet = bench.one(Handoff)
-    assert packet.assessment == "a stolen card"
-    assert packet.tried == ("block", "search", "refund")
-    assert {fact.name: fact.value for fact in packet.facts} == {"limit": "9", "card": "gold"}
-    assert transferred().one(Handoff).assessment == ""
-
-
-def test_the_packet_names_the_customer_the_queue_and_the_decision():
-    customer = Customer(customer_id="42", region="eu", flags=("vip",), age_years=77)
-    packet = transferred(customer=customer, segment="gold", language="de").one(Handoff)
-    assert packet.customer == customer
-    assert (packet.queue, packet.intent, packet.confidence) == ("cards", "card_lost", 0.97)
-    assert (packet.segment, packet.language, packet.channel) == ("gold", "de", Channel.CHAT)
-    assert (packet.decision_id, packet.endpoint, packet.endpoint_version) == ("d-1", "ada", "7")
-    assert (packet.handoff_id, packet.epoch, packet.attempt) == ("c-1/1", 1, 1)
-    assert (packet.offered_at, packet.occurred_at) == (decision().offered_at, turn(2).occurred_at)
-    assert transferred().one(Handoff).customer is None
-
-
-@pytest.mark.parametrize(
-    ("switches", "channel"),
-    [
-        ((switched(Channel.VOICE, DECIDED_AT + SECOND),), Channel.VOICE),
-        ((turn(1, channel=Channel.EMAIL),), Channel.EMAIL),
-        ((switched(Channel.VOICE, DECIDED_AT + 6 * SECOND), turn(1, channel=Channel.EMAIL)), Channel.VOICE),
-        ((switched(Channel.VOICE, DECIDED_AT + 2), switched(Channel.SOCIAL, DECIDED_AT + 1)), Channel.VOICE),
-        ((turn(1, channel=Channel.CHAT), switched(Channel.VOICE, DECIDED_AT + SECOND)), Channel.CHAT),
-        ((switched(Channel.VOICE, DECIDED_AT + SECOND), turn(1, channel=Channel.CHAT)), Channel.CHAT),
-        ((switched(Channel.VOICE, 5), switched(Channel.EMAIL, 5)), Channel.VOICE),
-        ((switched(Channel.EMAIL, 5), switched(Channel.VOICE, 5)), Channel.VOICE),
-    ],
-)
-def test_of_several_switches_the_latest_is_the_channel_of_packet_and_view(switches, channel):
-    bench = after(escalating(**ASKS), *switches, turn(1), turn(2, person_asked=True))
-    assert (bench.one(Handoff).channel, bench.view.channel) == (channel, channel)
-
-
-def test_a_switch_is_shown_at_once_and_only_where_it_is_one():
-    # D s s s: by voice, once more by voice, and one that is older.
-    bench = after(decision())
-    for at, channel, shown in (
-        (5, Channel.VOICE, 2),
-        (6, Channel.VOICE, 2),
-        (4, Channel.EMAIL, 2),
-        (7, Channel.CHAT, 3),
-    ):
-        bench.run(switched(channel, at))
-        assert len(bench.all(SessionView)) == shown
-    assert (bench.view.channel, bench.view.revision, bench.progress.channel_at) == (Channel.CHAT, 3, 7)
-
-
-def test_the_packet_tells_what_supervisors_changed():
-    edit = verdict(1, VerdictKind.EDIT, why="too blunt", text="I am so sorry")
-    bench = after(watched(Supervision.FULL, escalate=Triggers(**ASKS)), turn(1), edit, turn(2, person_asked=True))
-    packet = bench.one(Handoff)
-    (override,) = packet.overrides
-    assert (override.epoch, override.turn, override.verdict, override.by) == (0, 1, VerdictKind.EDIT, "sam")
-    assert (override.why, override.text, override.occurred_at) == ("too blunt", "I am so sorry", edit.occurred_at)
-    assert [each.verdict for each in packet.history] == [VerdictKind.EDIT, None]
-
-
-def test_long_texts_are_cut_and_of_a_packet_that_is_too_large_the_oldest_turns_are_left_out():
-    # Four bytes a character, and the longest that anything may be.
-    fits, long, remark = "😀" * TEXT_KEPT, "😀" * (TEXT_KEPT + 1), "😀" * (REMARK_KEPT + 1)
-    bench = after(watched(Supervision.FULL, escalate=Triggers(**ASKS)))
-    for number in range(1, 71):
-        facts = tuple(Fact(name=f"{number}-{n}", value=remark) for n in range(9))
-        tried = tuple(f"{number}-{n} {remark}" for n in range(9))
-        said = {"customer_text": long, "agent_text": long, "assessment": long}
-        bench.run(turn(number, **said, facts=facts, tried=tried))
-        bench.run(verdict(number, VerdictKind.EDIT, why=remark, text=remark))
-    bench.run(turn(71, person_asked=True, customer_text=long, agent_text=fits))
-    packet = bench.one(Handoff)
-    assert (packet.history[-1].customer_text, packet.history[-1].agent_text) == (f"{fits}…", fits)
-    assert (packet.history_cut + len(packet.history), packet.history[-1].turn) == (71, 71)
-    assert len(packet.history) > 1
-    assert packet.history_cut > 0
-    assert (len(packet.facts), packet.facts[-1].name) == (FINDINGS_SENT, "70-8")
-    assert len(packet.tried) == FINDINGS_SENT
-    assert len(packet.overrides) == OVERRIDES_KEPT
-    assert max(len(Codec().encode(told)) for told in (packet, bench.view)) < MAX_RECORD_BYTES
-
-
-def test_the_history_of_a_usual_packet_is_whole():
-    said = {"customer_text": "x" * 500, "agent_text": "y" * 500}
-    bench = after(escalating(turns_over=399), *(turn(number, **said) for number in range(1, 401)))
-    assert [each.turn for each in bench.one(Handoff).history] == list(range(1, 401))
 
 
 def test_a_transfer_is_one_packet_one_move_and_an_epoch():
@@ -262,9 +135,14 @@ def test_an_answer_ahead_of_the_turn_that_leads_to_the_transfer_is_refused_all_t
     assert [each.turn for each in bench.one(Handoff).history] == [1, 2]
 
 
-def test_what_waits_for_earlier_turns_is_refused_as_soon_as_the_contact_is_moved():
-    # D 1 3 L>: the breaker opens while turn 3 waits for turn 2.
-    bench = after(escalating(breaker_opens=True), turn(1), turn(3), lost(4))
+@pytest.mark.parametrize("by_timer", [True, False])
+def test_what_waits_for_earlier_turns_is_refused_as_soon_as_the_contact_is_moved(by_timer):
+    # D 1 3 L> or D 1 3 *>: the breaker opens, or the policy's time is over, while turn 3 waits for turn 2.
+    bench = after(escalating(breaker_opens=True, seconds_over=20.0), turn(1), turn(3))
+    if by_timer:
+        bench.ring()
+    else:
+        bench.run(lost(4))
     assert [refused.turn for refused in bench.all(AnswerRefused)] == [3]
     assert HELD not in bench.state.entries
     assert Wait.TURNS not in bench.progress.waits
@@ -345,6 +223,15 @@ def test_what_waits_for_earlier_turns_is_applied_at_the_end_whatever_is_missing(
     bench = after(decision(), turn(3), completed(1))
     assert [view.exchange.turn for view in bench.all(TurnView)] == [3]
     assert (len(bench.of(CLOSED)), HELD in bench.state.entries) == (1, False)
+    bench.run(turn(1), turn(2))
+    assert (bench.view.turns, bench.view.revision) == (3, 4)
+
+
+def test_what_the_customer_says_after_the_end_calls_for_nobody():
+    asked = [turn(number, person_asked=True, intent="fraud") for number in (1, 2)]
+    bench = after(escalating(**ASKS), completed(0), *asked)
+    assert (bench.all(Handoff), bench.all(AnswerRefused), bench.view.epoch) == ([], [], 0)
+    assert set(bench.progress.waits) == {Wait.EXPIRY}
 
 
 def test_a_transfer_is_forgotten_with_its_contact():

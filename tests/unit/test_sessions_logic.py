@@ -6,7 +6,7 @@ import pytest
 
 from processors.sessions.logic import step
 from processors.sessions.logic.book import PARKED, PROGRESS, REPEATS_KEPT, SESSION, Parked, Progress, load
-from processors.sessions.logic.turns import TURN_LIMIT
+from processors.sessions.logic.turns import HELD_LIMIT, TURN_LIMIT
 from processors.sessions.logic.waits import PARKED_LIMIT
 from runtime.kafka import MAX_RECORD_BYTES
 from runtime.snapshot import Snapshot
@@ -163,7 +163,7 @@ def test_a_wait_that_ends_at_the_instant_of_removal_asks_for_that_instant_again(
     bench.run(completed(1), now=DECIDED_AT + 24 * HOUR - 30 * SECOND)
     assert bench.timer == DECIDED_AT + 24 * HOUR
     bench.feed(TimerDue(interaction_id="c-1", due_at=bench.timer))
-    assert len(bench.of(CLOSED)) == 1
+    assert [record.handling for record in bench.of(CLOSED)] == [Handling.AI_CONTAINED]
     assert len(bench.of(TIMERS)) == 2
     bench.ring()
     assert bench.state.entries == {}
@@ -279,6 +279,15 @@ def test_the_65th_parked_event_is_refused_and_the_64_are_kept():
     assert bench.refused == [(turn(PARKED_LIMIT + 1), "parked_full")]
     bench.run(decision())
     assert len(bench.of(AGENT_EVENTS)) == PARKED_LIMIT
+
+
+def test_the_65th_turn_that_waits_is_refused_and_the_one_that_they_wait_for_is_not():
+    bench = after(decision(), *(turn(n) for n in range(2, HELD_LIMIT + 3)))
+    assert bench.refused == [(turn(HELD_LIMIT + 2), "held_full")]
+    bench.run(turn(1), completed(HELD_LIMIT + 1))
+    assert [record.ai_turns for record in bench.of(CLOSED)] == [HELD_LIMIT + 1]
+    bench.run(turn(HELD_LIMIT + 2))
+    assert len(bench.of(AGENT_EVENTS)) == HELD_LIMIT + 2
 
 
 def test_long_events_that_wait_are_refused_sooner_so_that_an_entry_fits_into_a_record():
