@@ -136,6 +136,17 @@ def test_turns_of_the_second_agent_are_counted_anew_and_in_their_order():
     assert HELD not in bench.state.entries
 
 
+def test_the_second_agent_has_its_own_triggers_and_a_mood_of_its_own():
+    # D 1 2? D1 1 2: over both agents the mood falls steeply, with the second alone there is too little to say.
+    falls = Instructions(escalate=Triggers(sentiment_slope_below=-0.3))
+    bench = after(escalating(seconds_over=60.0), turn(1, sentiment=1.0), turn(2, sentiment=0.5, **FRAUD))
+    bench.run(word(1, instructions=falls), eve(1, sentiment=0.0), eve(2, sentiment=-0.5))
+    assert bench.all(Handoff) == []
+    assert set(bench.progress.waits) == {Wait.EXPIRY}
+    bench.run(eve(3, sentiment=-1.0))
+    assert bench.one(Handoff).trigger.trigger is Trigger.SENTIMENT_SLOPE
+
+
 @pytest.mark.parametrize("late", [word(0), word(1, decision_id="other"), word(2), word(9)])
 def test_a_word_of_another_epoch_or_that_comes_again_changes_nothing(late):
     bench = moving()

@@ -55,6 +55,12 @@ def test_people_may_give_a_contact_to_ai(to):
     assert (bench.one(Closed).handling, bench.one(Closed).endpoint) == (expected, "eve")
 
 
+def test_a_request_to_watch_is_for_the_agent_that_was_asked_for_and_not_for_the_next():
+    bench = after(for_people(), request(Pool.AI_ASSISTED), word(1), eve(1, intent="loan"), word(2, intent="loan"))
+    assert (bench.view.pool, bench.view.supervision) == (Pool.AI_CONTAINED, Supervision.AUTONOMOUS)
+    assert [move.trigger.trigger for move in bench.all(Moved)] == [Trigger.REQUESTED, Trigger.OTHER_INTENT]
+
+
 def test_ai_gets_the_intent_that_stands_where_the_request_names_none():
     bench = after(for_people(intent="balance"), request(Pool.AI_CONTAINED))
     assert bench.one(Offered).classification.intent == "balance"
