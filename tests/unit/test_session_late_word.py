@@ -57,3 +57,12 @@ def test_a_word_for_people_that_comes_too_late_is_told_nobody():
     nobody = {"endpoint": None, "endpoint_version": None, "provider": None, "supervision": None}
     bench.run(word(1, pool=Pool.HUMAN_EXCLUSIVE, **nobody), now=AFTER_THE_WAIT)
     assert len(bench.effects) == told
+
+
+def test_a_word_about_the_epoch_in_which_people_have_the_contact_gives_it_to_nobody():
+    bench = given_up()
+    told = len(bench.effects)
+    bench.run(word(2), now=AFTER_THE_WAIT)
+    assert len(bench.effects) == told
+    bench.run(turn(1, epoch=2, endpoint=word(2).endpoint), now=AFTER_THE_WAIT)
+    assert [reason for _, reason in bench.refused] == ["wrong_endpoint"]

@@ -149,14 +149,15 @@ def adopted(case: Case, decision: Decision) -> bool:
 
 def _came_late(case: Case, decision: Decision) -> None:
     """Tell an agent that it has lost a contact before it had it, and know it: what it says is refused."""
-    agent, epoch, before = agent_of(decision), decision.session_epoch, case.session
-    if agent is None or epoch >= len(before.agents) or before.agents[epoch] is not None:
+    agent, epoch, before, progress = agent_of(decision), decision.session_epoch, case.session, case.progress
+    over = epoch < progress.epoch or (epoch == progress.epoch and progress.stage is Stage.MOVING)
+    if agent is None or not over or before.agents[epoch] is not None:
         return
     late = msgspec.structs.replace(agent, late=True)
     case.session = msgspec.structs.replace(before, agents=(*before.agents[:epoch], late, *before.agents[epoch + 1 :]))
     case.changed = True
     hit = triggered(case, Trigger.NO_AGENT, f"the decision for {agent.endpoint} came too late", decision.decided_at)
-    case.out.append(effects.moved(case.interaction_id, before, before, case.progress.epoch, hit, agent))
+    case.out.append(effects.moved(case.interaction_id, before, before, progress.epoch, hit, agent))
 
 
 def no_agent_came(case: Case, at: int) -> None:
