@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,10 +23,10 @@ from router.decide.world import FOLLOWED
 from router.limits import Capacity, Limits
 from runtime.clock import real_now
 from runtime.kafka import Record
-from runtime.loop import Batch, LoopOptions
 from runtime.partitioner import partition_of
 from runtime.service import tune_interpreter
 from runtime.snapshot import Snapshot
+from runtime.step import Batch, LoopOptions
 from schemas.codec import Codec
 from schemas.control import Policy
 from schemas.topics import OFFERED, POLICY
@@ -44,10 +44,14 @@ class CoreTimes(NamedTuple):
     resident_megabytes: float = 0.0
 
 
-def make_core(model: Path) -> Router:
-    """Return the router's step with a model's classifier, and in memory what Redis holds."""
+def make_core(model: Path, clock: Callable[[], float] = time.monotonic) -> Router:
+    """Return the router's step with a model's classifier, and in memory what Redis holds.
+
+    clock: real seconds, by which the counts of contacts at once grow old.
+    """
     classifier = MarginClassifier(load_model(model))
-    return Router(Codec(), classifier, MemoryGuard(), Limits(MemoryWindows()), Capacity(MemoryAtOnce(), PARTITIONS))
+    capacity = Capacity(MemoryAtOnce(), PARTITIONS, clock)
+    return Router(Codec(), classifier, MemoryGuard(), Limits(MemoryWindows()), capacity)
 
 
 def world(given: Iterable[Policy]) -> Snapshot:

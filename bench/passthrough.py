@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from runtime.control import ControlFollower
-from runtime.loop import Batch, LoopOptions, TransactionalLoop
+from runtime.loop import TransactionalLoop
 from runtime.options import SERVICE, with_settings
 from runtime.service import service
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
 from runtime.start import service_codec
+from runtime.step import Batch, LoopOptions
 from schemas.envelope import Packed
 from schemas.topics import CLOCK, OFFERED, ROUTED
 

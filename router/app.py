@@ -21,9 +21,9 @@ from router.decide.world import World, world_of
 from router.limits import Capacity, Limits
 from router.models import UNASSIGNED, Choices, Model, Models
 from runtime.kafka import Record
-from runtime.loop import Batch
 from runtime.metrics import METRICS
 from runtime.snapshot import Snapshot
+from runtime.step import Batch
 from schemas.codec import Codec
 from schemas.envelope import Envelope, Packed, dead_letter
 from schemas.errors import DecodeError
@@ -51,7 +51,7 @@ _STORE_DOWN = Load(store_down=True)
 
 
 class Router:
-    """Decides batches of offers (a `runtime.loop.Step`).
+    """Decides batches of offers (a `runtime.step.Step`).
 
     `classifier` is the router's own: for tenants without an assigned model. `models` is who has which.
     """

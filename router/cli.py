@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from runtime.loop import LoopOptions
 from runtime.options import SERVICE, with_settings
 from runtime.service import service
 from runtime.settings import Settings
+from runtime.step import LoopOptions
 
 
 @click.command(help="Decide who handles each offered contact. Runs until SIGTERM; start one process per slot.")

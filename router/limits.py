@@ -33,8 +33,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from runtime.loop import LoopOptions
 from runtime.metrics import METRICS
+from runtime.step import LoopOptions
 from schemas.control import Policy
 from schemas.fields import MICROS_PER_SECOND
 from schemas.interactions import Offered

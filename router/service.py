@@ -12,11 +12,12 @@ from router.limits import Capacity, Limits
 from router.models import ModelsFollower
 from runtime.counts import ContactsAtOnce, WindowCounts
 from runtime.kafka import partitions_of
-from runtime.loop import LoopOptions, TransactionalLoop
+from runtime.loop import TransactionalLoop
 from runtime.redis import FirstSeen
 from runtime.service import Process
 from runtime.settings import Settings
 from runtime.start import service_codec
+from runtime.step import LoopOptions
 from schemas.topics import MODELS, OFFERED
 
 

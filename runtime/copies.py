@@ -24,7 +24,7 @@ from redis.backoff import NoBackoff
 from runtime.errors import StoreUnavailableError
 from runtime.redis import Script, Scripts
 from runtime.settings import Settings
-from schemas.conversations import SessionView, TurnView
+from schemas.views import SessionView, TurnView
 
 KEEP_SECONDS = 26 * 60 * 60
 """A copy that nobody writes to goes after so long. It ends what no tombstone did; these come sooner."""

@@ -2,12 +2,12 @@
 
 The types are the contract: `python -m schemas.avro_schema` writes `schemas/avro/*.avsc` from them, and
 the contract tests hold the two together. To add a record: add the type to a module below
-(interactions, conversations, agents, wfm, control, with parts in rules), name it in `EVENT_TYPES`, run `make schemas`.
+(with parts in fields, rules and triggers), name it in `EVENT_TYPES`, run `make schemas`.
 """
 
 from __future__ import annotations
 
-from schemas import agents, control, conversations, interactions, wfm
+from schemas import agents, control, conversations, interactions, supervision, views, wfm
 from schemas.fields import Event
 
 EVENT_TYPES: tuple[type[Event], ...] = (
@@ -22,21 +22,21 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     conversations.ChannelSwitched,
     conversations.Claim,
     conversations.HandoffAck,
-    conversations.Verdict,
+    supervision.Verdict,
     conversations.MoveRequest,
     conversations.AgentLost,
-    conversations.SupervisorGiven,
-    conversations.SupervisorPresence,
-    conversations.SupervisionWanted,
-    conversations.SupervisionEnded,
+    supervision.SupervisorGiven,
+    supervision.SupervisorPresence,
+    supervision.SupervisionWanted,
+    supervision.SupervisionEnded,
     conversations.Handoff,
     conversations.Moved,
     conversations.Assignment,
     conversations.AnswerRefused,
-    conversations.SupervisionRequest,
-    conversations.SupervisionResult,
-    conversations.SessionView,
-    conversations.TurnView,
+    supervision.SupervisionRequest,
+    supervision.SupervisionResult,
+    views.SessionView,
+    views.TurnView,
     conversations.Alert,
     agents.Outcome,
     agents.Tick,

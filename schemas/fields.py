@@ -18,7 +18,8 @@ FINITE = sys.float_info.max
 """Bound of every number without one of its own: infinity would stay in each sum that it enters."""
 
 Micros = Annotated[int, Meta(ge=0, le=LATEST, description="UTC, microseconds since 1970-01-01")]
-Id = Annotated[str, Meta(min_length=1, max_length=256, description="identifier, case-sensitive")]
+MAX_ID = 256
+Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID, description="identifier, case-sensitive")]
 Name = Annotated[str, Meta(min_length=1, max_length=256, description="name from the tenant's policy or model")]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0, description="probability, 0 to 1")]
 Seconds = Annotated[float, Meta(ge=0.0, le=FINITE, description="seconds")]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from schemas import agents, control, conversations, interactions, wfm
+from schemas import agents, control, conversations, interactions, supervision, views, wfm
 from schemas.fields import Event
 from schemas.policy_check import check_kill, check_policy
 
@@ -144,7 +144,7 @@ def turn_key(interaction_id: str, epoch: int, turn: int) -> str:
 
 
 def _view(event: Any) -> str:
-    if isinstance(event, conversations.TurnView):
+    if isinstance(event, views.TurnView):
         return turn_key(event.interaction_id, event.exchange.epoch, event.exchange.turn)
     return view_key(event.interaction_id)
 
@@ -165,8 +165,8 @@ INTERACTION_EVENTS = Topic(
     "interactions.events", "inbox of sessions: decided, turn, completed, claim, handoff_ack, verdict, timer, ...",
     "interaction_id", _interaction,
     (interactions.Decision, interactions.Turn, interactions.Completed, interactions.TimerDue,
-     conversations.ChannelSwitched, conversations.Claim, conversations.HandoffAck, conversations.Verdict,
-     conversations.MoveRequest, conversations.AgentLost, conversations.SupervisorGiven),
+     conversations.ChannelSwitched, conversations.Claim, conversations.HandoffAck, supervision.Verdict,
+     conversations.MoveRequest, conversations.AgentLost, supervision.SupervisorGiven),
     ("router", "AI platforms", "ACD", "desktops", "clock", "supervisors", "sessions"), ("sessions",),
     dead_letters=True, restricted=True, inbox=True,
 )  # fmt: skip
@@ -182,17 +182,17 @@ HANDOFFS = Topic(
 )  # fmt: skip
 SUPERVISION_REQUESTS = Topic(
     "supervision.requests", "AI answers that wait for a verdict, and what became of them", "interaction_id",
-    _interaction, (conversations.SupervisionRequest, conversations.SupervisionResult), ("sessions",),
+    _interaction, (supervision.SupervisionRequest, supervision.SupervisionResult), ("sessions",),
     ("desktops", "AI platforms"),
 )  # fmt: skip
 SUPERVISION_EVENTS = Topic(
     "supervision.events", "inbox of supervisors: presence, wanted, ended", "tenant", _tenant,
-    (conversations.SupervisorPresence, conversations.SupervisionWanted, conversations.SupervisionEnded),
+    (supervision.SupervisorPresence, supervision.SupervisionWanted, supervision.SupervisionEnded),
     ("desktops", "sessions"), ("supervisors",), dead_letters=True, inbox=True,
 )  # fmt: skip
 SESSION_VIEWS = Topic(
     "sessions.views", "contacts as others may look them up, redacted, with a revision",
-    "interaction_id, or interaction_id/turn-EPOCH-NUMBER", _view, (conversations.SessionView, conversations.TurnView),
+    "interaction_id, or interaction_id/turn-EPOCH-NUMBER", _view, (views.SessionView, views.TurnView),
     ("sessions",), ("copies",), compacted=True, inbox=True,
 )  # fmt: skip
 ALERTS = Topic(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from schemas.control import Policy
-from schemas.conversations import Moved, SupervisionResult, VerdictKind
+from schemas.conversations import Moved
 from schemas.fields import FinishedBy, Pool, Supervision
 from schemas.interactions import Decision
 from schemas.rules import SupervisionPolicy
+from schemas.supervision import SupervisionResult, VerdictKind
 from simulator import talk
 from simulator.agenda import micros
 from simulator.centre import Centre

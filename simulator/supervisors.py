@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.control import Policy
-from schemas.conversations import SupervisionRequest, SupervisorPresence, Verdict, VerdictKind
+from schemas.supervision import SupervisionRequest, SupervisorPresence, Verdict, VerdictKind
 from schemas.topics import INTERACTION_EVENTS, SUPERVISION_EVENTS
 from simulator.agenda import micros
 from simulator.centre import Centre

@@ -14,16 +14,10 @@ import random
 from collections.abc import Iterable, Iterator
 
 from schemas.control import Fault, Policy
-from schemas.conversations import (
-    AnswerRefused,
-    Assignment,
-    Handoff,
-    Moved,
-    SupervisionRequest,
-    SupervisionResult,
-)
+from schemas.conversations import AnswerRefused, Assignment, Handoff, Moved
 from schemas.fields import Disposition, FinishedBy, Pool
 from schemas.interactions import Decision, Offered
+from schemas.supervision import SupervisionRequest, SupervisionResult
 from schemas.topics import INTERACTION_EVENTS, OFFERED, Effect
 from simulator.agenda import micros
 from simulator.agents import Agents

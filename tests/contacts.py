@@ -12,22 +12,12 @@ from processors.sessions.logic.book import PROGRESS, STORY, Progress, Story, loa
 from runtime.snapshot import Snapshot
 from runtime.state import KeyedState, Overlay
 from schemas.control import HumanQueue, Policy
-from schemas.conversations import (
-    AgentLost,
-    ChannelSwitched,
-    Claim,
-    HandoffAck,
-    MoveRequest,
-    SessionView,
-    Side,
-    SupervisorGiven,
-    Verdict,
-    VerdictKind,
-)
+from schemas.conversations import AgentLost, ChannelSwitched, Claim, HandoffAck, MoveRequest, Side
 from schemas.errors import RecordError
 from schemas.fields import Channel, Disposition, Event, FinishedBy, Pool, Supervision, TurnResult
 from schemas.interactions import Completed, Decision, Instructions, Load, Thresholds, TimerDue, Turn
 from schemas.rules import Triggers
+from schemas.supervision import SupervisorGiven, Verdict, VerdictKind
 from schemas.topics import (
     AGENT_EVENTS,
     ALERTS,
@@ -44,6 +34,7 @@ from schemas.topics import (
     Effect,
     Topic,
 )
+from schemas.views import SessionView
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND

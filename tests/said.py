@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from schemas.conversations import (
-    AnswerRefused,
-    Assignment,
-    Handoff,
-    Moved,
-    Side,
-    SupervisionRequest,
-    SupervisionResult,
-    Trigger,
-    Triggered,
-    VerdictKind,
-)
+from schemas.conversations import AnswerRefused, Assignment, Handoff, Moved, Side
 from schemas.fields import Channel, Pool
+from schemas.supervision import SupervisionRequest, SupervisionResult, VerdictKind
+from schemas.triggers import Trigger, Triggered
 from tests.centre import START, decision
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from processors.supervisors.logic import step
 from runtime.snapshot import Snapshot
 from runtime.state import Overlay
-from schemas.conversations import SupervisionEnded, SupervisionWanted, SupervisorGiven, SupervisorPresence
 from schemas.errors import RecordError
 from schemas.fields import Event
+from schemas.supervision import SupervisionEnded, SupervisionWanted, SupervisorGiven, SupervisorPresence
 from schemas.topics import INTERACTION_EVENTS
 from tests.contacts import HOUR, SECOND, JsonState
 

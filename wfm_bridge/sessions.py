@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, create_model
 
 from runtime.copies import Copy
 from runtime.errors import StoreUnavailableError
-from schemas.conversations import Exchange, SessionView
+from schemas.views import Exchange, SessionView
 from wfm_bridge.models import Problem, model_of, to_answer
 from wfm_bridge.problems import RequestError
 

@@ -10,9 +10,9 @@ from router.decide.world import FOLLOWED
 from runtime.clock import real_now
 from runtime.control import ControlFollower
 from runtime.kafka import Record
-from runtime.loop import Batch
 from runtime.options import settings_of
 from runtime.service import tune_interpreter
+from runtime.step import Batch
 from schemas.codec import Codec
 from schemas.envelope import Packed
 from schemas.topics import CLASSIFIED, INTERACTION_EVENTS, OFFERED, ROUTED

@@ -9,7 +9,7 @@ from types import FrameType
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from bench.peers.options import Options, read_options
-from runtime.loop import LoopOptions
+from runtime.step import LoopOptions
 
 _POLL_SECONDS = 0.1
 _CALL_SECONDS = 10.0

@@ -20,12 +20,13 @@ from processors.clock.refused import RefusedRecords
 from runtime import clock
 from runtime.control import ControlFollower
 from runtime.kafka import Record
-from runtime.loop import Batch, LoopOptions, TransactionalLoop
+from runtime.loop import TransactionalLoop
 from runtime.metrics import METRICS
 from runtime.service import Process
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
 from runtime.start import service_codec
+from runtime.step import Batch, LoopOptions
 from schemas.codec import Codec
 from schemas.conversations import AgentLost
 from schemas.envelope import Envelope, Packed
@@ -46,7 +47,7 @@ _Taken = tuple[int, Callable[[], None]]
 
 
 class ClockStep:
-    """Keeps the timers of the owned partitions (a `runtime.loop.Step`)."""
+    """Keeps the timers of the owned partitions (a `runtime.step.Step`)."""
 
     def __init__(self, codec: Codec, refused: RefusedRecords, losses: Losses) -> None:
         self._refused = refused

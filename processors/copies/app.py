@@ -20,9 +20,9 @@ from runtime.service import Process, tune_interpreter
 from runtime.settings import Settings
 from runtime.start import service_codec
 from schemas.codec import Codec
-from schemas.conversations import SessionView, TurnView
 from schemas.errors import DecodeError
 from schemas.topics import SESSION_VIEWS
+from schemas.views import SessionView, TurnView
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import msgspec
 
 from runtime.copies import NOWHERE, VIEW, Change
-from schemas.conversations import SessionView, TurnView
+from schemas.views import SessionView, TurnView
 
 View = SessionView | TurnView
 Place = tuple[str, str]

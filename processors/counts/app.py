@@ -15,12 +15,13 @@ from typing import Protocol
 from runtime.control import ControlFollower
 from runtime.counts import ContactsAtOnce
 from runtime.kafka import Record
-from runtime.loop import Batch, TransactionalLoop
+from runtime.loop import TransactionalLoop
 from runtime.metrics import METRICS
 from runtime.service import Process
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
 from runtime.start import service_codec
+from runtime.step import Batch
 from schemas.codec import Codec
 from schemas.conversations import Moved
 from schemas.envelope import Packed
@@ -48,7 +49,7 @@ class Releases(Protocol):
 
 
 class CountsStep:
-    """Takes contacts off the counts of agents that have them no more (a `runtime.loop.Step`)."""
+    """Takes contacts off the counts of agents that have them no more (a `runtime.step.Step`)."""
 
     def __init__(self, codec: Codec, counts: Releases, clock: Callable[[], float] = time.monotonic) -> None:
         """Tell `counts`. clock: real seconds."""

@@ -26,17 +26,14 @@ from schemas.conversations import (
     HandoffAck,
     Moved,
     MoveRequest,
-    SupervisionRequest,
-    SupervisionResult,
-    SupervisorGiven,
-    Triggered,
-    Verdict,
 )
 from schemas.envelope import iso_time
 from schemas.errors import RecordError
 from schemas.fields import Event
 from schemas.interactions import Closed, Completed, Decision, Turn
+from schemas.supervision import SupervisionRequest, SupervisionResult, SupervisorGiven, Verdict
 from schemas.topics import ASSIGNMENTS, CLOSED, HANDOFFS, INTERACTION_EVENTS, ROUTED, SUPERVISION_REQUESTS
+from schemas.triggers import Triggered
 
 TOPICS = (ROUTED, INTERACTION_EVENTS, ASSIGNMENTS, HANDOFFS, SUPERVISION_REQUESTS, CLOSED)
 _READ_RECORDS = 5_000

@@ -19,7 +19,7 @@ from runtime.kafka import Reader, Writer
 from runtime.settings import Settings
 from schemas.agents import Outcome
 from schemas.codec import Codec
-from schemas.conversations import Handoff, HandoffAck, TurnView
+from schemas.conversations import Handoff, HandoffAck
 from schemas.fields import FinishedBy
 from schemas.interactions import Closed, Completed, Instructions
 from schemas.rules import Transfer, Triggers
@@ -32,6 +32,7 @@ from schemas.topics import (
     SESSION_VIEWS,
     Effect,
 )
+from schemas.views import TurnView
 from tests import contacts
 from tests.chaos.storm import count_uncommitted
 from tests.flow.conversing import house

@@ -18,8 +18,8 @@ from runtime.embedded import EmbeddedRedis
 from runtime.kafka import Reader
 from runtime.settings import Settings
 from schemas.codec import Codec
-from schemas.conversations import SessionView
 from schemas.topics import SESSION_VIEWS
+from schemas.views import SessionView
 from tests.chaos.storm import Storm, summary_of, traffic
 from trunkline.demo.observe import Witness
 from trunkline.installation import Installation

@@ -12,25 +12,11 @@ import pytest
 
 from runtime.clock import real_now
 from runtime.settings import Settings
-from schemas.conversations import (
-    Alert,
-    AnswerRefused,
-    Assignment,
-    ChannelSwitched,
-    Claim,
-    Moved,
-    SessionView,
-    Side,
-    SupervisionRequest,
-    SupervisionResult,
-    SupervisorPresence,
-    Trigger,
-    Verdict,
-    VerdictKind,
-)
+from schemas.conversations import Alert, AnswerRefused, Assignment, ChannelSwitched, Claim, Moved, Side
 from schemas.fields import BreakerState, Channel, FinishedBy, Handling, Supervision, TurnResult
 from schemas.interactions import Decision, Fact
 from schemas.rules import Parallel, Phase, Phrasing, SupervisionPolicy, Transfer, Triggers
+from schemas.supervision import SupervisionRequest, SupervisionResult, SupervisorPresence, Verdict, VerdictKind
 from schemas.topics import (
     ALERTS,
     ASSIGNMENTS,
@@ -41,6 +27,8 @@ from schemas.topics import (
     SUPERVISION_EVENTS,
     SUPERVISION_REQUESTS,
 )
+from schemas.triggers import Trigger
+from schemas.views import SessionView
 from tests.flow.command import trunkline
 from tests.flow.conversing import ASKS, TOPICS, Talk, open_house, sure_of
 from tests.flow.steps import Watch, new_room, publish_transition, running, transition, write

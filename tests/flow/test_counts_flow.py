@@ -13,10 +13,11 @@ from runtime.counts import ContactsAtOnce
 from runtime.embedded import EmbeddedRedis
 from runtime.kafka import Writer
 from runtime.settings import Settings
-from schemas.conversations import Moved, Trigger, Triggered
+from schemas.conversations import Moved
 from schemas.fields import Channel, Handling, Pool
 from schemas.interactions import Closed
 from schemas.topics import ASSIGNMENTS, CLOSED
+from schemas.triggers import Trigger, Triggered
 from tests.flow.steps import SECOND, new_room, running, write
 from tests.support.services import ServiceProcess
 

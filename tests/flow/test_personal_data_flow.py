@@ -24,10 +24,11 @@ from runtime.embedded import EmbeddedRedis
 from runtime.kafka import Reader, Writer, client_config
 from runtime.redaction import Redactor
 from runtime.settings import Settings
-from schemas.conversations import Handoff, MoveRequest, SupervisionRequest, Verdict, VerdictKind
+from schemas.conversations import Handoff, MoveRequest
 from schemas.fields import FinishedBy, Pool
 from schemas.interactions import Closed, Completed, Decision, Fact, Turn
 from schemas.rules import Phase, SupervisionPolicy
+from schemas.supervision import SupervisionRequest, Verdict, VerdictKind
 from schemas.topics import (
     CLOSED,
     HANDOFFS,

@@ -19,9 +19,9 @@ from runtime.embedded import EmbeddedRedis
 from runtime.kafka import producer_config
 from runtime.programs import http_ready
 from runtime.settings import Settings
-from schemas.conversations import SessionView, TurnView
 from schemas.fields import Handling
 from schemas.topics import SESSION_VIEWS
+from schemas.views import SessionView, TurnView
 from tests.flow.command import trunkline
 from tests.flow.conversing import TOPICS, Talk, open_house
 from tests.flow.steps import Watch, new_room, running

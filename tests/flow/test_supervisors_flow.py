@@ -15,8 +15,8 @@ from runtime.clock import real_now
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
 from runtime.state import DictState
-from schemas.conversations import SupervisionEnded, SupervisionWanted, SupervisorGiven, SupervisorPresence
 from schemas.fields import Event
+from schemas.supervision import SupervisionEnded, SupervisionWanted, SupervisorGiven, SupervisorPresence
 from schemas.topics import INTERACTION_EVENTS, SUPERVISION_EVENTS
 from tests.flow.steps import CODEC, SECOND, Watch, ids, new_room, running, write
 from tests.support.services import ServiceProcess

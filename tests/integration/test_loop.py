@@ -13,10 +13,11 @@ from msgspec import structs
 from runtime.control import ControlFollower
 from runtime.errors import FencedError, KafkaUnavailableError
 from runtime.kafka import producer_config
-from runtime.loop import Batch, LoopOptions, TransactionalLoop
+from runtime.loop import TransactionalLoop
 from runtime.service import Process
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
+from runtime.step import Batch, LoopOptions
 from schemas.codec import Codec
 from schemas.envelope import Packed
 from schemas.errors import RecordError

@@ -19,11 +19,12 @@ from runtime.kafka import Reader, Writer
 from runtime.settings import Settings
 from schemas.codec import Codec
 from schemas.control import Fault, FaultKind
-from schemas.conversations import HandoffAck, SupervisorPresence, Verdict
+from schemas.conversations import HandoffAck
 from schemas.errors import DecodeError
 from schemas.fields import FinishedBy, Pool, Supervision, TurnResult
 from schemas.interactions import Completed, Instructions, Offered, Turn
 from schemas.rules import SupervisionPolicy, Triggers
+from schemas.supervision import SupervisorPresence, Verdict
 from schemas.topics import (
     ASSIGNMENTS,
     CLOCK,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bench.contacts import bench_model, offers, policies
 from bench.core import consumed, make_core, world
 from runtime.kafka import Record
-from runtime.loop import Batch
+from runtime.step import Batch
 
 INTENTS, TENANTS, CONTACTS = 25, 3, 120
 NOW = 1_700_000_000_000_000

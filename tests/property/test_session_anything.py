@@ -16,10 +16,11 @@ from processors.sessions.logic.race import ROUNDS_MOST
 from processors.sessions.logic.transfer import TRIGGERS_KEPT
 from processors.sessions.logic.turns import HELD_LIMIT
 from schemas.codec import Codec
-from schemas.conversations import AnswerRefused, Handoff, Side, SupervisionEnded, SupervisionWanted, VerdictKind
+from schemas.conversations import AnswerRefused, Handoff, Side
 from schemas.fields import Channel, Event, FinishedBy, Pool, Supervision, TurnResult
 from schemas.interactions import Instructions, TimerDue
 from schemas.rules import SupervisionPolicy, Triggers
+from schemas.supervision import SupervisionEnded, SupervisionWanted, VerdictKind
 from schemas.topics import CLOSED, SESSION_VIEWS, WFM_EVENTS
 from tests.contacts import (
     DECIDED_AT,

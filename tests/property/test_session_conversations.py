@@ -14,11 +14,13 @@ from processors.sessions.logic.book import PROGRESS
 from runtime.state import DictState
 from schemas.codec import Codec
 from schemas.control import Policy
-from schemas.conversations import AnswerRefused, ChannelSwitched, Handoff, SessionView, Verdict, VerdictKind
+from schemas.conversations import AnswerRefused, ChannelSwitched, Handoff
 from schemas.fields import Channel, Event, FinishedBy, Pool, Supervision, TurnResult
 from schemas.interactions import Decision, Fact, Instructions, Offered, Turn
 from schemas.rules import SupervisionPolicy, Transfer, Triggers
+from schemas.supervision import Verdict, VerdictKind
 from schemas.topics import CLOSED, SESSION_VIEWS, SUPERVISION_REQUESTS, TIMERS, turn_key
+from schemas.views import SessionView
 from tests.contacts import (
     DECIDED_AT,
     SECOND,

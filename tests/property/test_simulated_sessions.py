@@ -10,17 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.control import Fault, FaultKind, Policy
-from schemas.conversations import (
-    AgentLost,
-    Handoff,
-    HandoffAck,
-    MoveRequest,
-    SupervisionRequest,
-    SupervisionResult,
-)
+from schemas.conversations import AgentLost, Handoff, HandoffAck, MoveRequest
 from schemas.fields import Pool, Supervision
 from schemas.interactions import Completed, Decision, Instructions, Offered, Turn
 from schemas.rules import SupervisionPolicy, Triggers
+from schemas.supervision import SupervisionRequest, SupervisionResult
 from schemas.topics import ASSIGNMENTS, HANDOFFS, INTERACTION_EVENTS, ROUTED, SUPERVISION_REQUESTS, endpoint_key
 from simulator.policies import demo_policy
 from tests.centre import SECOND, START, decision, world

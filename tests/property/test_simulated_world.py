@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from schemas.codec import Codec
 from schemas.control import Fault, FaultKind
-from schemas.conversations import HandoffAck, Verdict
+from schemas.conversations import HandoffAck
 from schemas.fields import Disposition, Pool
 from schemas.interactions import Completed, Offered, Turn
+from schemas.supervision import Verdict
 from schemas.topics import OFFERED
 from tests import said
 from tests.centre import SECOND, START, decision, play, to_ai, world

@@ -15,8 +15,8 @@ from processors.supervisors.logic import memory
 from processors.supervisors.logic.book import SUPERVISOR, Supervisor
 from processors.supervisors.logic.memory import KEPT_MICROS
 from processors.supervisors.logic.room import PAGES
-from schemas.conversations import SupervisionEnded, SupervisionWanted, SupervisorPresence
 from schemas.fields import Event
+from schemas.supervision import SupervisionEnded, SupervisionWanted, SupervisorPresence
 from tests.contacts import HOUR
 from tests.supervision import NOW, Bench, comes, ended, goes, wanted
 

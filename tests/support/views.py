@@ -10,10 +10,11 @@ import msgspec
 from runtime.copies import NOWHERE, Applied, Batch, Outcome
 from runtime.kafka import Record
 from schemas.codec import Codec
-from schemas.conversations import Exchange, SessionView, Trigger, Triggered, TurnView
 from schemas.fields import Channel, Handling, Pool, Supervision, TurnResult
 from schemas.interactions import Customer
 from schemas.topics import SESSION_VIEWS, turn_key, view_key
+from schemas.triggers import Trigger, Triggered
+from schemas.views import Exchange, SessionView, TurnView
 
 MARCH_1ST = 1_772_355_600_000_000  # 2026-03-01T09:00:00Z
 CODEC = Codec()

@@ -22,7 +22,7 @@ from bench.subject import Run, Sample, SubjectError, slope
 from router.classify.margins import MarginClassifier
 from router.classify.store import load_model
 from runtime.clock import real_now
-from runtime.loop import Batch
+from runtime.step import Batch
 from schemas.codec import Codec
 from schemas.fields import Pool
 from schemas.interactions import Decision, Offered

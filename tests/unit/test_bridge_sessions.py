@@ -10,7 +10,8 @@ import pytest
 
 from runtime.copies import Copy
 from runtime.errors import StoreUnavailableError
-from schemas.conversations import Override, Transferred, VerdictKind
+from schemas.supervision import Override, VerdictKind
+from schemas.views import Transferred
 from tests.support.views import MARCH_1ST, header, turn
 from wfm_bridge.api import create_api
 from wfm_bridge.progress import Place, Progress

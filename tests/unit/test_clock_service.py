@@ -8,8 +8,8 @@ from processors.clock import app
 from processors.clock.app import TOLD_AT_ONCE, ClockStep
 from processors.clock.logic import Losses
 from runtime.kafka import Record
-from runtime.loop import Batch
 from runtime.snapshot import Snapshot
+from runtime.step import Batch
 from schemas.agents import Tick
 from schemas.codec import Codec
 from schemas.conversations import AgentLost

@@ -16,8 +16,8 @@ from processors.copies.app import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, LOOK_
 from processors.copies.logic import changes_of, place_of_key
 from runtime.copies import NOWHERE, VIEW, Batch
 from runtime.metrics import METRICS
-from schemas.conversations import SessionView
 from schemas.topics import turn_key
+from schemas.views import SessionView
 from tests.support.views import CODEC, MemoryCopies, MemoryTopic, View, closed, header, key_of, tombstones, turn
 
 

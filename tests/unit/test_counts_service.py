@@ -11,14 +11,15 @@ import pytest
 from processors.counts import app
 from processors.counts.app import RETRY_SECONDS, CountsStep
 from runtime.kafka import Record
-from runtime.loop import Batch
 from runtime.metrics import METRICS
 from runtime.snapshot import Snapshot
+from runtime.step import Batch
 from schemas.codec import Codec
-from schemas.conversations import AnswerRefused, Assignment, Moved, Trigger, Triggered
+from schemas.conversations import AnswerRefused, Assignment, Moved
 from schemas.fields import Channel, Event, Handling, Pool
 from schemas.interactions import Closed
 from schemas.topics import ASSIGNMENTS, CLOSED
+from schemas.triggers import Trigger, Triggered
 
 CODEC = Codec()
 

@@ -17,8 +17,9 @@ import pytest
 from bench.contacts import offers, policies
 from bench.core import consumed, make_core, world
 from router.app import Router
+from router.limits import COUNT_SECONDS
 from runtime.kafka import Record
-from runtime.loop import Batch
+from runtime.step import Batch
 from runtime.transaction import _produce
 from schemas.envelope import Packed
 
@@ -27,11 +28,28 @@ SLICE = 500
 MOST_CALLS_PER_CONTACT = 86.0
 MOST_CALLS_FOR_A_LONE_CONTACT = 840
 MOST_CALLS_PER_CONTACT_PRODUCED = 3.1
+MOST_CALLS_PER_CONTACT_OF_A_TENANT_READ_AGAIN = 136.0
+"""Each of 500 contacts is of another tenant, and what that tenant's agents have is read again: the worst slice."""
+
+
+class HeldClock:
+    """Real seconds that pass when the test says so: how old a count is does not depend on the machine."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
 @pytest.fixture(scope="module")
-def core(tmp_path_factory: pytest.TempPathFactory, bench_model_25: Path) -> Router:
-    return make_core(bench_model_25)
+def clock() -> HeldClock:
+    return HeldClock()
+
+
+@pytest.fixture(scope="module")
+def core(clock: HeldClock, bench_model_25: Path) -> Router:
+    return make_core(bench_model_25, clock)
 
 
 @pytest.fixture(scope="module")
@@ -77,32 +95,43 @@ def calls(work: Callable[[], Any]) -> Counter[str]:
     return counts
 
 
-def per_slice(core: Router, records: list[Record]) -> float:
+def per_slice(core: Router, clock: HeldClock, records: list[Record]) -> float:
+    """Count the calls of a slice that reads the counts of contacts at once again."""
     snapshot = world(policies(1, INTENTS))
     core.step(Batch([], snapshot, 0))
+    clock.seconds += COUNT_SECONDS
     counts = calls(lambda: core.step(Batch(records, snapshot, 1_700_000_000_000_000)))
     return counts["call"] + counts["c_call"]
 
 
-def test_a_contact_costs_no_more_calls_than_it_did(core: Router, slices: list[list[Record]]) -> None:
-    each = per_slice(core, slices[0]) / SLICE
+def test_a_contact_costs_no_more_calls_than_it_did(core: Router, clock: HeldClock, slices: list[list[Record]]) -> None:
+    each = per_slice(core, clock, slices[0]) / SLICE
     assert each <= MOST_CALLS_PER_CONTACT, f"{each:.1f} calls a contact"
 
 
-def test_a_lone_contact_at_night_costs_no_more_calls_than_it_did(core: Router, slices: list[list[Record]]) -> None:
-    count = per_slice(core, slices[1][:1])
+def test_a_lone_contact_at_night_costs_no_more_calls_than_it_did(
+    core: Router, clock: HeldClock, slices: list[list[Record]]
+) -> None:
+    count = per_slice(core, clock, slices[1][:1])
     assert count <= MOST_CALLS_FOR_A_LONE_CONTACT, f"{count} calls"
 
 
 def test_a_contact_of_a_thousand_tenants_costs_what_one_of_a_single_tenant_does(bench_model_25: Path) -> None:
-    core = make_core(bench_model_25)
+    clock = HeldClock()
+    core = make_core(bench_model_25, clock)
     given = world(policies(1000, INTENTS))
     records = consumed([(p.key or b"", p.value or b"") for p in offers(12 * SLICE, 1000, INTENTS)])
-    for start in range(0, 10 * SLICE, SLICE):
-        core.step(Batch(records[start : start + SLICE], given, 1_700_000_000_000_000))
-    counts = calls(lambda: core.step(Batch(records[10 * SLICE : 11 * SLICE], given, 1_700_000_000_000_000)))
-    # The contacts that the agents of each tenant have are read four times a second, in the worst case in this slice.
-    assert (counts["call"] + counts["c_call"]) / SLICE <= 1.25 * MOST_CALLS_PER_CONTACT
+
+    def per_contact(slice_: int) -> float:
+        batch = Batch(records[slice_ * SLICE : (slice_ + 1) * SLICE], given, 1_700_000_000_000_000)
+        counts = calls(lambda: core.step(batch))
+        return (counts["call"] + counts["c_call"]) / SLICE
+
+    for warming in range(10):
+        per_contact(warming)
+    assert per_contact(10) <= 1.25 * MOST_CALLS_PER_CONTACT
+    clock.seconds += COUNT_SECONDS
+    assert per_contact(11) <= MOST_CALLS_PER_CONTACT_OF_A_TENANT_READ_AGAIN
 
 
 def test_the_outputs_of_a_contact_are_handed_over_in_no_more_calls(core: Router, slices: list[list[Record]]) -> None:

@@ -28,9 +28,9 @@ from router.classify.train import train
 from router.limits import Capacity, Limits
 from router.models import Models, model_path
 from runtime.kafka import Record
-from runtime.loop import Batch
 from runtime.metrics import METRICS
 from runtime.snapshot import Snapshot
+from runtime.step import Batch
 from schemas.codec import Codec
 from schemas.control import ModelAssignment
 from schemas.interactions import Classification, Decision

@@ -15,9 +15,9 @@ from router.classify.result import Classifications
 from router.decide.decision import decision_id
 from router.limits import Capacity, Limits
 from runtime.kafka import Record
-from runtime.loop import Batch
 from runtime.metrics import METRICS
 from runtime.snapshot import Snapshot
+from runtime.step import Batch
 from schemas.codec import Codec
 from schemas.envelope import Packed
 from schemas.fields import BreakerState, Disposition, Pool

@@ -5,19 +5,13 @@ from __future__ import annotations
 import pytest
 
 from processors.sessions.logic.book import HELD, SESSION, STORY, Stage, Wait
-from schemas.conversations import (
-    AnswerRefused,
-    Handoff,
-    Moved,
-    SupervisionEnded,
-    SupervisionWanted,
-    Trigger,
-    VerdictKind,
-)
+from schemas.conversations import AnswerRefused, Handoff, Moved
 from schemas.fields import Channel, Direction, Disposition, FinishedBy, Handling, Pool, Supervision, TurnResult
 from schemas.interactions import Closed, Customer, Instructions, Reason, TimerSet
 from schemas.rules import SupervisionPolicy, Triggers
+from schemas.supervision import SupervisionEnded, SupervisionWanted, VerdictKind
 from schemas.topics import AGENT_EVENTS, OFFERED, SUPERVISION_EVENTS
+from schemas.triggers import Trigger
 from tests.contacts import (
     DECIDED_AT,
     HOUR,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from schemas.conversations import AnswerRefused, Handoff, Moved, Trigger
+from schemas.conversations import AnswerRefused, Handoff, Moved
 from schemas.fields import FinishedBy, Pool
 from schemas.interactions import Closed, TimerDue
 from schemas.topics import AGENT_EVENTS, ASSIGNMENTS, CLOSED, HANDOFFS
+from schemas.triggers import Trigger
 from tests.contacts import DECIDED_AT, SECOND, after, completed, decision, turn, word
 
 AFTER_THE_WAIT = DECIDED_AT + 31 * SECOND

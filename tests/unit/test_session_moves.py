@@ -6,11 +6,13 @@ import pytest
 
 from processors.sessions.logic.book import Wait
 from processors.sessions.logic.moves import EPOCHS_MOST
-from schemas.conversations import AnswerRefused, Handoff, Moved, SupervisionEnded, SupervisionWanted, Trigger
+from schemas.conversations import AnswerRefused, Handoff, Moved
 from schemas.fields import FinishedBy, Handling, Pool, Supervision
 from schemas.interactions import Closed, Offered
 from schemas.rules import IntentRule, SupervisionPolicy, Triggers
+from schemas.supervision import SupervisionEnded, SupervisionWanted
 from schemas.topics import HANDOFFS, OFFERED, SUPERVISION_REQUESTS
+from schemas.triggers import Trigger
 from tests.contacts import (
     DECIDED_AT,
     HOUR,

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from processors.sessions.logic.book import REMARK_KEPT, TEXT_KEPT
+from processors.sessions.logic.effects import handoff_id
 from processors.sessions.logic.oversight import OVERRIDES_KEPT
 from processors.sessions.logic.transfer import FINDINGS_SENT
 from runtime.kafka import MAX_RECORD_BYTES
 from schemas.codec import Codec
-from schemas.conversations import (
-    Handoff,
-    SessionView,
-    VerdictKind,
-)
-from schemas.fields import Channel, Supervision, TurnResult
+from schemas.conversations import Handoff
+from schemas.fields import MAX_ID, Channel, Supervision, TurnResult
 from schemas.interactions import Customer, Fact
 from schemas.rules import Triggers
-from schemas.topics import AGENT_EVENTS
+from schemas.supervision import VerdictKind
+from schemas.topics import AGENT_EVENTS, HANDOFFS, endpoint_key
+from schemas.views import SessionView
 from tests.contacts import (
     DECIDED_AT,
     SECOND,
+    Bench,
+    ack,
     after,
     decision,
     escalating,
+    lost,
     switched,
     turn,
     verdict,
@@ -154,3 +157,28 @@ def test_the_history_of_a_usual_packet_is_whole():
     said = {"customer_text": "x" * 500, "agent_text": "y" * 500}
     bench = after(escalating(turns_over=399), *(turn(number, **said) for number in range(1, 401)))
     assert [each.turn for each in bench.one(Handoff).history] == list(range(1, 401))
+
+
+def test_readers_accept_all_that_is_told_of_a_contact_whose_names_are_as_long_as_they_may_be():
+    # D 1 2> a
+    longest = {"interaction_id": "i" * MAX_ID, "tenant": "t" * MAX_ID}
+    names = {"queue": "q" * MAX_ID, "endpoint": "e" * MAX_ID, "decision_id": "d" * MAX_ID}
+    bench = Bench()
+    asked = {"endpoint": names["endpoint"], "version": "v" * MAX_ID}
+    bench.run(
+        replace(escalating(**ASKS), **longest, **names),
+        replace(turn(1), **longest, **asked),
+        replace(turn(2, person_asked=True), **longest, **asked),
+        replace(ack(1, by="p" * MAX_ID), **longest),
+    )
+    codec = Codec()
+    told = [effect.event for effect in bench.effects if effect.event is not None]
+    assert [codec.decode(codec.encode(event)) for event in told] == told
+    (packet,) = bench.of(HANDOFFS)
+    assert bench.view.transfer.handoff_id == packet.handoff_id
+    assert packet.handoff_id != handoff_id(packet.interaction_id, 2)
+
+
+def test_the_clock_tells_of_the_loss_of_an_agent_whose_key_is_as_long_as_it_may_be():
+    codec, event = Codec(), lost(3, agent=endpoint_key("t" * MAX_ID, "e" * MAX_ID))
+    assert codec.decode(codec.encode(event)) == event

@@ -6,11 +6,12 @@ import pytest
 
 from processors.sessions.logic.book import Stage, Wait
 from processors.sessions.logic.race import ROUNDS_MOST
-from schemas.conversations import AnswerRefused, Assignment, Handoff, Moved, Side, Trigger
+from schemas.conversations import AnswerRefused, Assignment, Handoff, Moved, Side
 from schemas.fields import FinishedBy, Handling, Pool, TurnResult
 from schemas.interactions import Closed
 from schemas.rules import Parallel
 from schemas.topics import ASSIGNMENTS
+from schemas.triggers import Trigger
 from tests.contacts import (
     DECIDED_AT,
     HOUR,

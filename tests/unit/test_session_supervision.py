@@ -6,20 +6,13 @@ import pytest
 
 from processors.sessions.logic.book import REMARK_KEPT, Wait
 from processors.sessions.logic.oversight import OVERRIDES_KEPT
-from schemas.conversations import (
-    Handoff,
-    SessionView,
-    SupervisionEnded,
-    SupervisionRequest,
-    SupervisionResult,
-    SupervisionWanted,
-    Trigger,
-    TurnView,
-    VerdictKind,
-)
+from schemas.conversations import Handoff
 from schemas.fields import Pool, Supervision, TurnResult
 from schemas.rules import SupervisionPolicy, Triggers
+from schemas.supervision import SupervisionEnded, SupervisionRequest, SupervisionResult, SupervisionWanted, VerdictKind
 from schemas.topics import SUPERVISION_EVENTS, SUPERVISION_REQUESTS
+from schemas.triggers import Trigger
+from schemas.views import SessionView, TurnView
 from tests.contacts import (
     DECIDED_AT,
     HOUR,

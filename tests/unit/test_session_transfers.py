@@ -5,20 +5,12 @@ from __future__ import annotations
 import pytest
 
 from processors.sessions.logic.book import HELD, Wait
-from schemas.conversations import (
-    Alert,
-    AlertKind,
-    AnswerRefused,
-    Handoff,
-    Moved,
-    SessionView,
-    Transferred,
-    Trigger,
-    TurnView,
-)
+from schemas.conversations import Alert, AlertKind, AnswerRefused, Handoff, Moved
 from schemas.fields import FinishedBy, Handling, Pool, TurnResult
 from schemas.rules import Transfer
 from schemas.topics import AGENT_EVENTS, ALERTS, CLOSED, HANDOFFS
+from schemas.triggers import Trigger
+from schemas.views import SessionView, Transferred, TurnView
 from tests.contacts import (
     DECIDED_AT,
     HOUR,

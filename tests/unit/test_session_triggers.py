@@ -6,10 +6,11 @@ import pytest
 
 from processors.sessions.logic.phrasings import KNOWN
 from processors.sessions.logic.triggers import slope
-from schemas.conversations import Handoff, Moved, Trigger
+from schemas.conversations import Handoff, Moved
 from schemas.fields import Channel, Pool, TurnResult
 from schemas.interactions import TimerSet
 from schemas.rules import Phrasing, Triggers
+from schemas.triggers import Trigger
 from tests.contacts import DECIDED_AT, HOUR, SECOND, after, completed, decision, escalating, lost, policy, turn
 
 EVERYTHING = {

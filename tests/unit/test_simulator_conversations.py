@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from schemas.control import Fault, FaultKind
-from schemas.conversations import HandoffAck, Trigger
+from schemas.conversations import HandoffAck
 from schemas.fields import FinishedBy, Pool
 from schemas.interactions import Completed, Decision, Instructions, Offered, Turn
 from schemas.rules import Triggers
+from schemas.triggers import Trigger
 from simulator.agents import WORD_SECONDS
 from tests.centre import SECOND, START, by_contact, decision, of, play, to_ai, world
 from tests.said import assigned, hit, moved, packet

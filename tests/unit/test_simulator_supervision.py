@@ -8,15 +8,10 @@ from typing import Any
 
 import pytest
 
-from schemas.conversations import (
-    SupervisionResult,
-    SupervisorPresence,
-    Verdict,
-    VerdictKind,
-)
 from schemas.fields import FinishedBy, Pool, Supervision, TurnResult
 from schemas.interactions import Completed, Decision, Instructions, Offered, Turn
 from schemas.rules import SupervisionPolicy, Triggers
+from schemas.supervision import SupervisionResult, SupervisorPresence, Verdict, VerdictKind
 from schemas.topics import OFFERED, SUPERVISION_EVENTS
 from simulator.agents import WORD_SECONDS
 from simulator.world import World

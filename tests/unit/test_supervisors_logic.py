@@ -10,7 +10,7 @@ from processors.supervisors.logic.memory import KEPT_MICROS, Memory, Remembered
 from processors.supervisors.logic.room import PAGES, Room
 from processors.supervisors.logic.step import AHEAD_MICROS
 from schemas.agents import Tick
-from schemas.conversations import SupervisorGiven
+from schemas.supervision import SupervisorGiven
 from tests.contacts import HOUR, SECOND, JsonState
 from tests.supervision import NOW, Bench, comes, ended, goes, wanted
 

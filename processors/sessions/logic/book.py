@@ -13,11 +13,14 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from runtime.state import KeyedState
-from schemas.conversations import Exchange, Override, Side, Triggered, VerdictKind
+from schemas.conversations import Side
 from schemas.events import BY_NAME
 from schemas.fields import Channel, Disposition, Event, Handling, Pool, Supervision, TurnResult
 from schemas.interactions import Completed, Customer, Decision, Fact, Turn
 from schemas.rules import Triggers
+from schemas.supervision import Override, VerdictKind
+from schemas.triggers import Triggered
+from schemas.views import Exchange
 
 SESSION = "session"
 PROGRESS = "progress"

@@ -10,9 +10,10 @@ from typing import Protocol
 
 import msgspec
 
-from schemas.conversations import MoveRequest, Verdict
+from schemas.conversations import MoveRequest
 from schemas.fields import Event
 from schemas.interactions import Fact, Turn
+from schemas.supervision import Verdict
 
 
 class Cleans(Protocol):

@@ -5,20 +5,14 @@ So the same events give the same bytes in whatever order they came.
 
 from __future__ import annotations
 
+import hashlib
+
 from processors.sessions.logic.book import Agent, Progress, Session, Story
 from schemas.agents import Outcome
-from schemas.conversations import (
-    Exchange,
-    Moved,
-    SessionView,
-    SupervisionEnded,
-    SupervisionWanted,
-    Transferred,
-    Triggered,
-    TurnView,
-)
-from schemas.fields import Disposition, FinishedBy, Handling, Pool
+from schemas.conversations import Moved
+from schemas.fields import MAX_ID, Disposition, FinishedBy, Handling, Pool
 from schemas.interactions import Closed, Completed, TimerSet, Turn
+from schemas.supervision import SupervisionEnded, SupervisionWanted
 from schemas.topics import (
     AGENT_EVENTS,
     ASSIGNMENTS,
@@ -31,6 +25,8 @@ from schemas.topics import (
     turn_key,
     view_key,
 )
+from schemas.triggers import Triggered
+from schemas.views import Exchange, SessionView, Transferred, TurnView
 from schemas.wfm import VolumeDelta
 
 INTERVAL_MICROS = 15 * 60 * 1_000_000
@@ -244,8 +240,9 @@ def session_view(interaction_id: str, session: Session, progress: Progress, stor
 
 
 def handoff_id(interaction_id: str, epoch: int) -> str:
-    """Return the id of the warm transfer that began an epoch."""
-    return f"{interaction_id}/{epoch}"
+    """Return the id of the warm transfer that began an epoch: both in words, or their digest where that is too long."""
+    words = f"{interaction_id}/{epoch}"
+    return words if len(words) <= MAX_ID else hashlib.blake2b(words.encode(), digest_size=16).hexdigest()
 
 
 def no_views(interaction_id: str, progress: Progress) -> list[Effect]:

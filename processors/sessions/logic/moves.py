@@ -7,10 +7,11 @@ import msgspec
 from processors.sessions.logic import effects, oversight, transfer
 from processors.sessions.logic.book import Stage
 from processors.sessions.logic.case import Case
-from schemas.conversations import AgentLost, MoveRequest, Trigger, Triggered
+from schemas.conversations import AgentLost, MoveRequest
 from schemas.errors import RecordError
 from schemas.fields import Pool, Supervision
 from schemas.topics import endpoint_key
+from schemas.triggers import Trigger, Triggered
 
 EPOCHS_MOST = 32
 """Epochs of one contact, each of which is remembered: some ten times to AI and back. Beyond, people keep it."""

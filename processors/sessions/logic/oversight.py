@@ -8,20 +8,12 @@ from processors.sessions.logic import effects, transfer
 from processors.sessions.logic.book import REMARK_KEPT, Kept, Wait
 from processors.sessions.logic.case import Case, cut
 from processors.sessions.logic.triggers import met
-from schemas.conversations import (
-    Override,
-    SupervisionRequest,
-    SupervisionResult,
-    SupervisorGiven,
-    Trigger,
-    Triggered,
-    Verdict,
-    VerdictKind,
-)
 from schemas.errors import RecordError
 from schemas.fields import MICROS_PER_SECOND, Supervision, TurnResult
 from schemas.interactions import Turn
+from schemas.supervision import Override, SupervisionRequest, SupervisionResult, SupervisorGiven, Verdict, VerdictKind
 from schemas.topics import SUPERVISION_REQUESTS, Effect
+from schemas.triggers import Trigger, Triggered
 
 _WATCHED = (Supervision.FULL, Supervision.SEMI)
 OVERRIDES_KEPT = 64

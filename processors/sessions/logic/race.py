@@ -9,12 +9,13 @@ from __future__ import annotations
 from processors.sessions.logic import transfer
 from processors.sessions.logic.book import Stage, Wait
 from processors.sessions.logic.case import Case
-from schemas.conversations import Assignment, Claim, Side, Trigger
+from schemas.conversations import Assignment, Claim, Side
 from schemas.errors import RecordError
 from schemas.fields import MICROS_PER_SECOND
 from schemas.interactions import Turn
 from schemas.rules import Parallel
 from schemas.topics import ASSIGNMENTS, Effect
+from schemas.triggers import Trigger
 
 ROUNDS_MOST = 3
 """An agent that claims so often and never speaks is out."""

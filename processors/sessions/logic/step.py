@@ -23,18 +23,11 @@ from processors.sessions.logic.book import (
 from processors.sessions.logic.case import Case
 from runtime.snapshot import Snapshot
 from runtime.state import KeyedState
-from schemas.conversations import (
-    AgentLost,
-    ChannelSwitched,
-    Claim,
-    HandoffAck,
-    MoveRequest,
-    SupervisorGiven,
-    Verdict,
-)
+from schemas.conversations import AgentLost, ChannelSwitched, Claim, HandoffAck, MoveRequest
 from schemas.errors import RecordError
 from schemas.fields import MICROS_PER_SECOND, Disposition, Event, Pool
 from schemas.interactions import Completed, Decision, TimerDue, Turn
+from schemas.supervision import SupervisorGiven, Verdict
 from schemas.topics import INTERACTION_EVENTS, Effect
 
 _REPORTED = (Turn, Completed, ChannelSwitched, Claim, HandoffAck, Verdict, MoveRequest)

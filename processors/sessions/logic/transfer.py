@@ -13,10 +13,12 @@ import msgspec
 from processors.sessions.logic import effects
 from processors.sessions.logic.book import Agent, Kept, Stage, Wait, agent_of
 from processors.sessions.logic.case import Case, cut
-from schemas.conversations import Alert, AlertKind, Exchange, Handoff, HandoffAck, Trigger, Triggered
+from schemas.conversations import Alert, AlertKind, Handoff, HandoffAck
 from schemas.fields import MICROS_PER_SECOND, Pool, Supervision
 from schemas.interactions import Classification, Customer, Decision, Fact, Handover, Offered
 from schemas.topics import ALERTS, HANDOFFS, OFFERED, Effect
+from schemas.triggers import Trigger, Triggered
+from schemas.views import Exchange
 
 HANDOVERS_MOST = 2
 """From AI to AI in one contact: who was sent on twice and is still not helped wants a person."""

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from processors.sessions.logic.book import Progress, Session
 from processors.sessions.logic.phrasings import asks_for_person
 from schemas.control import Policy
-from schemas.conversations import Trigger, Triggered
 from schemas.fields import MICROS_PER_SECOND
 from schemas.interactions import Turn
 from schemas.rules import Triggers
+from schemas.triggers import Trigger, Triggered
 
 TONE_TURNS = 5
 """Turns over which the slope of sentiment is taken."""

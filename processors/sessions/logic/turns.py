@@ -13,11 +13,12 @@ from processors.sessions.logic import effects, oversight, race, transfer
 from processors.sessions.logic.book import REMARK_KEPT, Agent, Kept, Stage, Wait
 from processors.sessions.logic.case import Case, cut
 from processors.sessions.logic.triggers import TONE_TURNS, met
-from schemas.conversations import AnswerRefused, Trigger
+from schemas.conversations import AnswerRefused
 from schemas.errors import RecordError
 from schemas.fields import TurnResult
 from schemas.interactions import Fact, Turn
 from schemas.topics import ASSIGNMENTS, Effect
+from schemas.triggers import Trigger
 
 TURNS_WAIT_MICROS = 30 * 1_000_000
 """Longest wait of a completion, or of a turn, for turns that come before it: 30 s, above a platform's usual retries."""

@@ -6,11 +6,13 @@ from processors.sessions.logic import effects, ending, oversight, race, transfer
 from processors.sessions.logic.book import PARKED, Parked, Wait, load, save
 from processors.sessions.logic.case import Case
 from runtime.state import KeyedState
-from schemas.conversations import ChannelSwitched, Claim, HandoffAck, MoveRequest, Trigger, Verdict
+from schemas.conversations import ChannelSwitched, Claim, HandoffAck, MoveRequest
 from schemas.errors import RecordError
 from schemas.fields import Event
 from schemas.interactions import Completed, TimerDue, Turn
+from schemas.supervision import Verdict
 from schemas.topics import INTERACTION_EVENTS, Effect
+from schemas.triggers import Trigger
 
 _MINUTE = 60 * 1_000_000
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from runtime.state import KeyedState
-from schemas.conversations import SupervisorPresence
+from schemas.supervision import SupervisorPresence
 
 SUPERVISOR = "supervisor"
 CONTACT = "contact"

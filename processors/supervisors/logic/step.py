@@ -31,9 +31,9 @@ from processors.supervisors.logic.memory import KEPT_MICROS, Memory, Remembered,
 from processors.supervisors.logic.room import Room
 from runtime.snapshot import Snapshot
 from runtime.state import KeyedState
-from schemas.conversations import SupervisionEnded, SupervisionWanted, SupervisorGiven, SupervisorPresence
 from schemas.errors import RecordError
 from schemas.fields import Event
+from schemas.supervision import SupervisionEnded, SupervisionWanted, SupervisorGiven, SupervisorPresence
 from schemas.topics import INTERACTION_EVENTS, SUPERVISION_EVENTS, Effect
 
 AHEAD_MICROS = 5 * 60 * 1_000_000
