@@ -21,6 +21,7 @@ from schemas.rules import (
     Relief,
     Spillover,
     SupervisionPolicy,
+    Targets,
     Tightening,
     Transfer,
     Triggers,
@@ -111,6 +112,11 @@ class BreakerPolicy(Event, frozen=True, kw_only=True):
     half_open_probes: Annotated[int, Meta(ge=1, description="probe contacts per HALF_OPEN")] = 3
     half_open_successes: Annotated[int, Meta(ge=1, description="successes that close")] = 5
     half_open_seconds_max: Seconds = 60.0
+    targets: Targets = Targets()
+    ramp_seconds: Annotated[float, Meta(ge=0.0, le=3600.0, description="seconds until all contacts are back")] = 60.0
+    ramp_from: Annotated[float, Meta(gt=0.0, le=1.0, description="share of contacts right after recovery")] = 0.2
+    synthetic_probes: bool = True
+    maintenance_ahead_seconds: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 900.0
 
 
 class ThresholdRow(Event, frozen=True, kw_only=True):

@@ -176,13 +176,23 @@ class AlertKind(enum.StrEnum):
     """What needs somebody's attention now."""
 
     HANDOFF_UNACKNOWLEDGED = "handoff_unacknowledged"
+    TELEMETRY_LOST = "telemetry_lost"
+    THROUGHPUT_LOW = "throughput_low"
+    UTILISATION_HIGH = "utilisation_high"
+    CONTAINMENT_FALLING = "containment_falling"
 
 
 class Alert(Event, frozen=True, kw_only=True):
-    """Something went wrong that people must put right."""
+    """Something went wrong that people must put right.
+
+    `interaction_id`, `endpoint`, `queue`, `intents`: what it is about, each where it is about one.
+    """
 
     tenant: Id
     alert: AlertKind
     interaction_id: str | None = None
     detail: str = ""
     occurred_at: Micros
+    endpoint: str | None = None
+    queue: str | None = None
+    intents: tuple[str, ...] = ()

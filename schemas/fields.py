@@ -22,6 +22,8 @@ MAX_ID = 256
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID, description="identifier, case-sensitive")]
 Name = Annotated[str, Meta(min_length=1, max_length=256, description="name from the tenant's policy or model")]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0, description="probability, 0 to 1")]
+Csat = Annotated[int, Meta(ge=1, le=5, description="customer satisfaction, 1 to 5; 4 and 5 are satisfied")]
+Money = Annotated[float, Meta(ge=0.0, le=FINITE, description="in the tenant's currency")]
 Seconds = Annotated[float, Meta(ge=0.0, le=FINITE, description="seconds")]
 Milliseconds = Annotated[float, Meta(ge=0.0, le=FINITE, description="milliseconds")]
 PerMinute = Annotated[float, Meta(ge=0.0, le=FINITE, description="contacts per minute")]
@@ -121,3 +123,11 @@ class BreakerState(enum.StrEnum):
     OPEN = "open"
     HALF_OPEN = "half_open"
     FORCED_OPEN = "forced_open"
+
+
+class GradedBy(enum.StrEnum):
+    """Who says how good a contact was."""
+
+    QA = "qa"
+    PLATFORM = "platform"
+    CUSTOMER = "customer"

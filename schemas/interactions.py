@@ -9,15 +9,18 @@ from msgspec import Meta
 from schemas.fields import (
     Channel,
     Count,
+    Csat,
     Direction,
     Disposition,
     Epoch,
     Event,
     FinishedBy,
+    GradedBy,
     Handling,
     Id,
     Micros,
     Milliseconds,
+    Money,
     Name,
     Pool,
     Probability,
@@ -109,13 +112,15 @@ class Load(Event, frozen=True, kw_only=True):
     `store_down`: Redis did not answer, so a repeat could not be recognised.
     `probe_permits`: endpoint -> probes that this contact's partition had left, for
     endpoints in HALF_OPEN. `full`: agents that have all the contacts that they may have at once.
-    `limited`: limits of the policy that this contact is above.
+    `limited`: limits of the policy that this contact is above. `spare`: contacts that people of its queue may still
+    get from this contact's partition, where spillover is metered and AI is away.
     """
 
     store_down: bool = False
     probe_permits: dict[str, int] = {}
     full: tuple[str, ...] = ()
     limited: tuple[str, ...] = ()
+    spare: Count | None = None
 
 
 class Instructions(Event, frozen=True, kw_only=True):
@@ -152,6 +157,8 @@ class Decision(Event, frozen=True, kw_only=True):
     `first_decision_id` names the decision that stands. `instructions`: for the agent, where the
     policy has any and AI has the contact. `session_epoch`: 0, or that of the handover which it answers: the agent puts
     it on its turns. `customer`: null where the offer stated nothing. `parallel`: agent and people both claim it.
+    `priority`: of its segment while AI is away. `notice`: what the ACD is to tell the customer. `hold_until`: a
+    contact that is held waits in the buffer until then, and goes to people.
     """
 
     decision_id: Id
@@ -185,6 +192,9 @@ class Decision(Event, frozen=True, kw_only=True):
     session_epoch: Epoch = 0
     customer: Customer | None = None
     parallel: bool = False
+    priority: int = 0
+    notice: str | None = None
+    hold_until: Micros | None = None
 
 
 class Fact(Event, frozen=True, kw_only=True):
@@ -202,7 +212,8 @@ class Turn(Event, frozen=True, kw_only=True):
     one. `occurred_at` is when the call ended. What the platform knows besides, each where it does: `channel`, where the
     contact has changed it; what was said; the customer's `sentiment`; `amount` of money at stake; flagged `topics`;
     whether the customer is `out_of_scope` or asks for a person; the `intent` that another agent is needed for;
-    its own `assessment` of the matter; what it has `tried` and the `facts` that it found out in this turn.
+    its own `assessment` of the matter; what it has `tried` and the `facts` that it found out in this turn; `tokens` and
+    `cost` of the turn; how long the agent asks to be left alone (`retry_after_seconds`, as in HTTP); `no_progress`.
     """
 
     interaction_id: Id
@@ -228,6 +239,37 @@ class Turn(Event, frozen=True, kw_only=True):
     assessment: Text | None = None
     tried: tuple[str, ...] = ()
     facts: tuple[Fact, ...] = ()
+    tokens: Count = 0
+    cost: Money = 0.0
+    retry_after_seconds: Seconds | None = None
+    no_progress: bool = False
+
+
+class Feedback(Event, frozen=True, kw_only=True):
+    """What QA, the platform or the customer found of a contact, as soon as it is known: at most a day after it.
+
+    Each field where it is known. `resolved`: the customer's matter was settled rightly. `hallucination`: the agent
+    said what is not so. `repeat_contact`: the customer has come again for the same matter.
+    """
+
+    interaction_id: Id
+    tenant: Id
+    by: GradedBy
+    resolved: bool | None = None
+    csat: Csat | None = None
+    hallucination: bool | None = None
+    repeat_contact: bool | None = None
+    occurred_at: Micros
+
+
+class Released(Event, frozen=True, kw_only=True):
+    """A contact that was held may go to people. Written by staffing."""
+
+    interaction_id: Id
+    tenant: Id
+    queue: Name
+    reason: Name
+    occurred_at: Micros
 
 
 class Completed(Event, frozen=True, kw_only=True):

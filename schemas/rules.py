@@ -7,7 +7,19 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schemas.fields import FINITE, Channel, Count, Direction, Event, Name, Probability, Seconds, Supervision
+from schemas.fields import (
+    FINITE,
+    Channel,
+    Count,
+    Direction,
+    Event,
+    Milliseconds,
+    Name,
+    PerMinute,
+    Probability,
+    Seconds,
+    Supervision,
+)
 
 Amount = Annotated[float, Meta(ge=0.0, le=FINITE, description="money, in the tenant's currency")]
 Sentiment = Annotated[float, Meta(ge=-1.0, le=1.0, description="sentiment, -1 to 1")]
@@ -240,11 +252,67 @@ class ChannelAnswer(Event, frozen=True, kw_only=True):
     answer: Answer
 
 
+class SegmentPriority(Event, frozen=True, kw_only=True):
+    """How early customers of a segment are served when not all can be: the highest first, 0 where none is stated."""
+
+    segment: Name
+    priority: Annotated[int, Meta(ge=-100, le=100)]
+
+
+class ChannelNotice(Event, frozen=True, kw_only=True):
+    """What the ACD tells customers on a channel while AI is away, by the name of its own announcement."""
+
+    channel: Channel
+    notice: Name
+
+
 class Spillover(Event, frozen=True, kw_only=True):
-    """What becomes of contacts that AI would have had, were it available, while the people of their queue are short."""
+    """What becomes of contacts that AI would have had, were it available, while the people of their queue are short.
+
+    People are short above `shortage_from`, as WFM says. With `metered`, contacts go to people only as fast as staffing
+    says they have room (`wfm.spare`), those of a higher priority first, and the others get their channel's answer;
+    `deflect_below`: those of a lower priority are deflected to self-service before any goes to people. Those that get
+    `hold` wait in Trunkline's buffer until there is room, by priority and then by waiting time, at most `hold_seconds`.
+    `notices`: what customers are told.
+    """
 
     shortage_from: Probability = 0.0
     channels: tuple[ChannelAnswer, ...] = ()
+    metered: bool = False
+    priorities: tuple[SegmentPriority, ...] = ()
+    deflect_below: Annotated[int, Meta(ge=-100, le=100)] | None = None
+    notices: tuple[ChannelNotice, ...] = ()
+    hold_seconds: Annotated[float, Meta(ge=1.0, le=86_400.0, description="seconds")] = 600.0
+
+
+class ChannelLatency(Event, frozen=True, kw_only=True):
+    """The latency below which 95 of 100 answers on a channel must be."""
+
+    channel: Channel
+    p95_ms: Milliseconds
+
+
+class Targets(Event, frozen=True, kw_only=True):
+    """What an AI agent owes, beyond answering: shares that it must keep, each watched by a test of its own.
+
+    `resolved`: contacts resolved, of those that QA sampled. `escalated_most`: contacts that a person had to finish.
+    `csat_baseline`: share of satisfied customers with people; an agent's may be `csat_within` below. `looping_most`:
+    turns without progress. `hallucinated_most`: contacts flagged. `repeat_most`: contacts after which the customer
+    comes again. `utilisation_most`: share of `max_concurrent`. `answers_per_minute_least`: below it, an alert.
+    `availability`: share of time in normal traffic that the provider has promised, for reports.
+    """
+
+    latency: tuple[ChannelLatency, ...] = ()
+    resolved: Probability = 0.95
+    escalated_most: Probability = 0.30
+    csat_baseline: Probability | None = None
+    csat_within: Probability = 0.05
+    looping_most: Probability = 0.02
+    hallucinated_most: Probability = 0.01
+    repeat_most: Probability = 0.15
+    utilisation_most: Probability = 0.80
+    answers_per_minute_least: PerMinute | None = None
+    availability: Probability = 0.995
 
 
 class Maintenance(Event, frozen=True, kw_only=True):

@@ -108,6 +108,21 @@ def _endpoint(event: Any) -> str:
     return endpoint_key(event.tenant, event.endpoint)
 
 
+def breaker_key(tenant: str, endpoint: str, version: str | None = None) -> str:
+    """Key of a breaker: an endpoint's, or that of one version of it alone."""
+    return endpoint_key(tenant, endpoint) if version is None else _joined("/", tenant, endpoint, version)
+
+
+def _breaker(event: Any) -> str:
+    return breaker_key(event.tenant, event.endpoint, event.version)
+
+
+def _trend(row: Any) -> str:
+    # Of the rolling five minutes only the latest row counts.
+    starts_at = "" if row.span is wfm.TrendSpan.MINUTES_5 else str(row.starts_at)
+    return _joined("|", row.tenant, row.queue or "", row.intent or "", row.span, starts_at)
+
+
 def kill_key(order: control.KillSwitch) -> str:
     """Key of what an order is about."""
     return kill_scope(order.tenant, order.endpoint)
@@ -166,8 +181,9 @@ INTERACTION_EVENTS = Topic(
     "interaction_id", _interaction,
     (interactions.Decision, interactions.Turn, interactions.Completed, interactions.TimerDue,
      conversations.ChannelSwitched, conversations.Claim, conversations.HandoffAck, supervision.Verdict,
-     conversations.MoveRequest, conversations.AgentLost, supervision.SupervisorGiven),
-    ("router", "AI platforms", "ACD", "desktops", "clock", "supervisors", "sessions"), ("sessions",),
+     conversations.MoveRequest, conversations.AgentLost, supervision.SupervisorGiven, interactions.Feedback,
+     interactions.Released),
+    ("router", "AI platforms", "ACD", "desktops", "QA", "clock", "supervisors", "staffing", "sessions"), ("sessions",),
     dead_letters=True, restricted=True, inbox=True,
 )  # fmt: skip
 ASSIGNMENTS = Topic(
@@ -196,7 +212,8 @@ SESSION_VIEWS = Topic(
     ("sessions",), ("copies",), compacted=True, inbox=True,
 )  # fmt: skip
 ALERTS = Topic(
-    "alerts", "what people must put right", "tenant", _tenant, (conversations.Alert,), ("sessions",), ("anyone",),
+    "alerts", "what people must put right", "tenant", _tenant, (conversations.Alert,),
+    ("sessions", "health", "analytics"), ("anyone",),
 )  # fmt: skip
 CLOSED = Topic(
     "interactions.closed", "exactly one per contact: final handling and time components", "interaction_id",
@@ -207,22 +224,26 @@ TIMERS = Topic(
     ("sessions",), ("clock",), compacted=True, inbox=True,
 )  # fmt: skip
 AGENT_EVENTS = Topic(
-    "agents.events", "inbox of the health monitor: outcome, tick, command", "tenant/provider", _provider,
-    (agents.Outcome, agents.Tick, agents.BreakerCommand), ("sessions", "clock", "operators"),
-    ("health",), dead_letters=True, inbox=True,
+    "agents.events", "inbox of the health monitor: outcome, graded, tick, command, ...", "tenant/provider", _provider,
+    (agents.Outcome, agents.ContactOutcome, agents.Graded, agents.ProviderStatus, agents.Tick, agents.BreakerCommand),
+    ("sessions", "AI platforms", "clock", "operators"), ("health",), dead_letters=True, inbox=True,
 )  # fmt: skip
 TRANSITIONS = Topic(
-    "breakers.transitions", "a breaker's change of state, with evidence", "tenant/endpoint", _endpoint,
-    (agents.Transition,), ("health",), ("router", "clock", "live view", "anyone"), layout=Layout.CONTROL,
+    "breakers.transitions", "a breaker's change of state, with evidence", "tenant/endpoint[/version]", _breaker,
+    (agents.Transition,), ("health",), ("router", "clock", "health", "live view", "anyone"), layout=Layout.CONTROL,
     retention_ms=-1,
 )  # fmt: skip
 BREAKER_STATE = Topic(
-    "breakers.state", "the latest transition of each breaker", "tenant/endpoint", _endpoint,
+    "breakers.state", "the latest transition of each breaker", "tenant/endpoint[/version]", _breaker,
     (agents.Transition,), ("health",), ("anyone",), compacted=True,
 )  # fmt: skip
+PROBES = Topic(
+    "agents.probes", "calls without a customer, wanted of a recovering agent", "tenant/endpoint", _endpoint,
+    (agents.ProbeRequest,), ("health",), ("AI platforms",),
+)  # fmt: skip
 WFM_EVENTS = Topic(
-    "wfm.events", "inbox of analytics and staffing: delta, impact, tick", "tenant", _tenant,
-    (wfm.VolumeDelta, wfm.Impact, agents.Tick), ("sessions", "health", "clock"), ("analytics", "staffing"),
+    "wfm.events", "inbox of analytics and staffing: delta, impact, held, tick", "tenant", _tenant,
+    (wfm.VolumeDelta, wfm.Impact, wfm.Held, agents.Tick), ("sessions", "health", "clock"), ("analytics", "staffing"),
     dead_letters=True, inbox=True,
 )  # fmt: skip
 VOLUME = Topic(
@@ -236,6 +257,16 @@ CAPACITY = Topic(
 STAFFING = Topic(
     "wfm.staffing", "people required, by queue: upserts with a revision", "tenant and queue", _queue,
     (wfm.StaffingRequirement,), ("staffing",), ("WFM", "live view"), layout=Layout.CONTROL, retention_ms=-1,
+)  # fmt: skip
+SPARE = Topic(
+    "wfm.spare", "contacts that people may still get while AI is away, by queue: upserts with a revision",
+    "tenant and queue", _queue, (wfm.SpareCapacity,), ("staffing",), ("router", "WFM"), layout=Layout.CONTROL,
+    retention_ms=-1,
+)  # fmt: skip
+CONTAINMENT = Topic(
+    "wfm.containment", "containment over 5 minutes, hour, day, week and month: upserts with a revision",
+    "tenant, queue, intent, span and start", _trend, (wfm.ContainmentRow,), ("analytics",), ("WFM", "anyone"),
+    compacted=True,
 )  # fmt: skip
 POLICY = Topic(
     "policy", "what a tenant wants: agents, queues, thresholds", "tenant", _tenant, (control.Policy,),
@@ -266,8 +297,8 @@ FAULTS = Topic(
 
 TOPICS: tuple[Topic, ...] = (
     OFFERED, CLASSIFIED, ROUTED, INTERACTION_EVENTS, ASSIGNMENTS, HANDOFFS, SUPERVISION_REQUESTS, SUPERVISION_EVENTS,
-    SESSION_VIEWS, ALERTS, CLOSED, TIMERS, AGENT_EVENTS, TRANSITIONS, BREAKER_STATE,
-    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, POLICY, COMMANDS, AVAILABILITY, MODELS, CLOCK, FAULTS,
+    SESSION_VIEWS, ALERTS, CLOSED, TIMERS, AGENT_EVENTS, TRANSITIONS, BREAKER_STATE, PROBES,
+    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, SPARE, CONTAINMENT, POLICY, COMMANDS, AVAILABILITY, MODELS, CLOCK, FAULTS,
 )  # fmt: skip
 ANY_TENANT = "*"
 """Key of `models` that stands for every tenant without a model of its own."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 from schemas.fields import (
     BreakerState,
     Channel,
@@ -55,12 +57,30 @@ class Displaced(Event, frozen=True, kw_only=True):
     alternatives: tuple[str, ...] = ()
 
 
+class ImpactCause(enum.StrEnum):
+    """Why an agent's capacity changes."""
+
+    BREAKER = "breaker"
+    MAINTENANCE = "maintenance"
+
+
+class DurationSource(enum.StrEnum):
+    """What an expected duration comes from."""
+
+    PRIOR = "prior"
+    HISTORY = "history"
+    PROVIDER = "provider"
+    PLAN = "plan"
+
+
 class Impact(Event, frozen=True, kw_only=True):
-    """Consequence of a breaker transition, in the transition's own transaction.
+    """Consequence of a breaker transition, in the transition's own transaction; or of planned maintenance.
 
     `displaced` is what the endpoint carried, whatever its new state; whoever adds up takes
     those endpoints whose latest state takes no traffic. The expected duration is a prior
-    while `duration_samples` is 0.
+    while `duration_samples` is 0; `duration_source` says what it is from. Maintenance comes ahead of its time, with
+    `starts_at` and `ends_at`, and in epochs of the same count as transitions. `contacts_counted`: on how many contacts
+    the rates rest; `confidence`: probability that the true rate is within a fifth of their sum.
     """
 
     tenant: Id
@@ -73,6 +93,12 @@ class Impact(Event, frozen=True, kw_only=True):
     expected_seconds_p90: Seconds
     duration_samples: Count
     occurred_at: Micros
+    cause: ImpactCause = ImpactCause.BREAKER
+    starts_at: Micros | None = None
+    ends_at: Micros | None = None
+    contacts_counted: Count = 0
+    confidence: Probability = 0.0
+    duration_source: DurationSource = DurationSource.PRIOR
 
 
 class VolumeRow(Event, frozen=True, kw_only=True):
@@ -104,7 +130,8 @@ class CapacitySignal(Event, frozen=True, kw_only=True):
     """AI capacity of one queue: an upsert per tenant and queue.
 
     `ai_contacts_per_minute_lost` is what AI no longer takes because the endpoints in
-    `endpoints_out` take no traffic and no allowed endpoint is left for the intent.
+    `endpoints_out` take no traffic and no allowed endpoint is left for the intent. `starts_at`: it is so from then
+    on only, as planned; null for now. `confidence` and `duration_source`: as on `Impact`.
     """
 
     tenant: Id
@@ -119,6 +146,10 @@ class CapacitySignal(Event, frozen=True, kw_only=True):
     expected_seconds_p90: Seconds
     duration_samples: Count
     occurred_at: Micros
+    starts_at: Micros | None = None
+    ends_at: Micros | None = None
+    confidence: Probability = 0.0
+    duration_source: DurationSource = DurationSource.PRIOR
 
 
 class StaffingRequirement(Event, frozen=True, kw_only=True):
@@ -152,3 +183,73 @@ class StaffingRequirement(Event, frozen=True, kw_only=True):
     expected_seconds_p90: Seconds
     duration_samples: Count
     occurred_at: Micros
+    starts_at: Micros | None = None
+    ends_at: Micros | None = None
+    confidence: Probability = 0.0
+    duration_source: DurationSource = DurationSource.PRIOR
+
+
+class SpareCapacity(Event, frozen=True, kw_only=True):
+    """How many more contacts the people of a queue can have just now: an upsert by revision, from staffing.
+
+    Issued while AI is away for the queue. `permits`: contacts that the routers may send there until `expires_at`, one
+    quantity per partition of `interactions.offered` (index = partition); what the buffer releases is taken off before.
+    `spare_contacts_per_minute`: what people who are there can take at their service level, less what they get.
+    """
+
+    tenant: Id
+    queue: Name
+    revision: Count
+    spare_contacts_per_minute: PerMinute
+    permits: tuple[int, ...]
+    held: Count = 0
+    expires_at: Micros
+    occurred_at: Micros
+
+
+class Held(Event, frozen=True, kw_only=True):
+    """A contact that waits for room among the people of a queue; `over` when it waits no more. Written by sessions."""
+
+    tenant: Id
+    interaction_id: Id
+    queue: Name
+    priority: int = 0
+    offered_at: Micros
+    hold_until: Micros
+    over: bool = False
+    occurred_at: Micros
+
+
+class TrendSpan(enum.StrEnum):
+    """Over which time containment is taken."""
+
+    MINUTES_5 = "5m"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+class ContainmentRow(Event, frozen=True, kw_only=True):
+    """Containment of one tenant, queue or intent over a span of time: an upsert by revision.
+
+    Of contacts that AI had and that are over: one that is under way is not known yet, and is in no figure.
+    `queue` and `intent`: null for all. `starts_at`: of the hour, day, week or month, UTC; of five minutes, that of the
+    window, which rolls. `containment` = (contained + assisted) / contacts; `low` and `high`: its 95 % interval.
+    """
+
+    tenant: Id
+    queue: str | None = None
+    intent: str | None = None
+    span: TrendSpan
+    starts_at: Micros
+    revision: Count
+    contacts: Count
+    contained: Count
+    assisted: Count
+    escalated: Count
+    abandoned: Count
+    containment: Probability
+    low: Probability
+    high: Probability
+    updated_at: Micros

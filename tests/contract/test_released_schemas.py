@@ -109,7 +109,7 @@ def test_the_released_file_belongs_to_the_package() -> None:
 @pytest.mark.parametrize(
     ("kind", "change", "names", "remedy"),
     [
-        (Turn, lambda s: s["fields"].append({"name": "cost", "type": "double"}), "cost", "give it a default"),
+        (Turn, lambda s: s["fields"].append({"name": "tariff", "type": "double"}), "tariff", "give it a default"),
         (Turn, retyped("latency_ms", "string"), "latency_ms", "keep the old type"),
         (Turn, retyped("latency_ms", "long"), "latency_ms", "keep the old type"),
         (Turn, retyped("number", ["null", "string"]), "number", "keep the old types"),
@@ -175,7 +175,7 @@ def test_a_type_that_is_gone_is_refused() -> None:
 def test_all_problems_are_named_at_once() -> None:
     def change(schema: Schema) -> None:
         retyped("latency_ms", "string")(schema)
-        schema["fields"].append({"name": "cost", "type": "double"})
+        schema["fields"].append({"name": "tariff", "type": "double"})
 
     with pytest.raises(SchemaError, match=r"(?s)cost, latency_ms.*Offered cannot read"):
         check({"Turn": version(Turn, change).schema}, [version(Turn), version(Offered)])
@@ -184,8 +184,8 @@ def test_all_problems_are_named_at_once() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda s: s["fields"].append({"name": "cost", "type": "double", "default": 0.0}),
-        lambda s: s["fields"].append({"name": "cost", "type": ["null", "double"], "default": None}),
+        lambda s: s["fields"].append({"name": "tariff", "type": "double", "default": 0.0}),
+        lambda s: s["fields"].append({"name": "tariff", "type": ["null", "double"], "default": None}),
         without("quality"),
         retyped("number", "double"),
         retyped("number", ["null", "long"]),
