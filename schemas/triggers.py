@@ -35,6 +35,8 @@ class Trigger(enum.StrEnum):
     REQUESTED = "requested"
     PERSON_CLAIMED = "person_claimed"
     UNCLAIMED = "unclaimed"
+    RELEASED = "released"
+    HOLD_ENDED = "hold_ended"
 
 
 class Triggered(Event, frozen=True, kw_only=True):
