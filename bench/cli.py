@@ -12,7 +12,19 @@ import click
 
 from bench.options import Options
 
-_KNOWN = ("hotpath", "latency", "scale", "kill", "decide", "classifier", "quality", "sessions", "redaction", "health", "spillover")
+_KNOWN = (
+    "hotpath",
+    "latency",
+    "scale",
+    "kill",
+    "decide",
+    "classifier",
+    "quality",
+    "sessions",
+    "redaction",
+    "health",
+    "spillover",
+)
 SUITES = tuple(name for name in _KNOWN if importlib.util.find_spec(f"bench.{name}"))
 """A suite is a module of this package with `run(options: Options) -> Report`."""
 
