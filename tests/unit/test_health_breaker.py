@@ -117,17 +117,21 @@ def test_a_tick_wakes_every_endpoint_of_its_key() -> None:
     ]
 
 
-def test_each_reopening_waits_longer_until_a_close_has_held() -> None:
+def test_each_reopening_waits_longer_and_asks_for_more_probes_until_a_close_has_held() -> None:
     bench, second, waits = Bench(open_jitter=0.0), 0.0, []
     for _ in range(3):
         woken = bench.half_opened(second)
         waits.append(woken - second)
-        bench.turns_of(5, woken + 1.0)
+        bench.turns_of(5 * len(waits) - 1, woken + 1.0)
+        assert bench.breaker().state is BreakerState.HALF_OPEN
+        bench.turn(woken + 1.0)
         assert bench.breaker().state is BreakerState.CLOSED
         second = woken + 2.0
     assert waits == [30.0, 60.0, 90.0]
     held = second + 300.0
     assert bench.half_opened(held) - held == 30.0
+    bench.turns_of(5, held + 31.0)
+    assert bench.breaker().state is BreakerState.CLOSED
 
 
 def test_force_open_holds_until_close_whatever_happens() -> None:
@@ -148,7 +152,7 @@ def test_force_open_is_possible_from_every_other_state() -> None:
     woken = half_open.half_opened()
     half_open.order(BreakerAction.FORCE_OPEN, woken)
     degraded.turns_of(8, 0.0)
-    degraded.turns_of(2, 0.0, TurnResult.RATE_LIMITED)
+    degraded.turns_of(6, 0.0, TurnResult.RATE_LIMITED)
     degraded.order(BreakerAction.FORCE_OPEN, 1.0)
     opened = Bench().opened()
     opened.order(BreakerAction.FORCE_OPEN, 1.0)

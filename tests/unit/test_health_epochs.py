@@ -40,7 +40,7 @@ def test_nothing_is_booked_while_open_or_forced_open() -> None:
 def test_contacts_admitted_before_degraded_count_in_degraded_and_after_it() -> None:
     bench = Bench()
     bench.turns_of(8, 0.0)
-    bench.turns_of(2, 0.0, RATE_LIMITED)
+    bench.turns_of(6, 0.0, RATE_LIMITED)
     assert bench.breaker().state is BreakerState.DEGRADED
     bench.turns_of(4, 1.0, TIMEOUT, breaker_epoch=0)
     assert bench.path == ["degraded"]

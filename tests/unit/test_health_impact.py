@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from processors.health.logic.impact import expected_duration, remember_outage
+from processors.health.logic.outlook import expected_duration, remember_outage
 from runtime.state import DictState
 from schemas import topics
 from schemas.agents import BreakerAction
 from schemas.fields import TurnResult
-from tests.endpoints import Bench
+from tests.endpoints import START, Bench
 
 TIMEOUT = TurnResult.TIMEOUT
 
@@ -91,7 +91,7 @@ def test_a_steady_load_keeps_its_rate_however_long_it_lasts() -> None:
 def test_a_close_of_a_degraded_endpoint_by_command_leaves_its_measured_load_alone() -> None:
     bench = Bench()
     contacts(bench, range(300))
-    bench.turns_of(40, 300.0, TurnResult.RATE_LIMITED)
+    bench.turns_of(10, 300.0, TurnResult.RATE_LIMITED)
     bench.order(BreakerAction.CLOSE, 300.0)
     contacts(bench, range(301, 303))
     assert bench.path == ["degraded", "closed"]
@@ -116,7 +116,7 @@ def test_the_load_is_frozen_while_the_endpoint_is_out_and_repeated_as_it_closes(
 def test_degraded_and_its_end_tell_what_the_endpoint_carries_now() -> None:
     bench = Bench()
     contacts(bench, range(60))
-    bench.turns_of(40, 60.0, TurnResult.RATE_LIMITED)
+    bench.turns_of(10, 60.0, TurnResult.RATE_LIMITED)
     for second in range(61, 200, 2):
         contacts(bench, range(second, second + 1))
     assert bench.path == ["degraded", "closed"]
@@ -177,7 +177,7 @@ def test_the_duration_is_that_of_the_whole_outage_with_all_its_reopenings() -> N
     woken = bench.half_opened()
     bench.turn(woken, TIMEOUT)
     bench.tick(1000.0)
-    bench.turns_of(5, 1000.0)
+    bench.turns_of(10, 1000.0)
     assert bench.path[-1] == "closed"
     assert bench.impacts[-1].expected_seconds_p50 == pytest.approx(1000.0)
 
@@ -192,7 +192,7 @@ def test_durations_are_quantiles_of_the_last_thirty_two_outages() -> None:
     state = DictState()
     for seconds in range(100, 0, -1):
         remember_outage(state, "nova", float(seconds))
-    duration = expected_duration(state, "nova")  # 1..32 are kept
+    duration = expected_duration(state, "nova", START)  # 1..32 are kept
     assert duration.samples == 32
     assert duration.p50_seconds == pytest.approx(16.5)
     assert duration.p90_seconds == pytest.approx(28.9)

@@ -42,19 +42,36 @@ class MoveReason(enum.StrEnum):
     PROBES_INCONCLUSIVE = "probes_inconclusive"
     FORCED_BY_COMMAND = "forced_by_command"
     CLOSED_BY_COMMAND = "closed_by_command"
+    LOOPING = "looping"
+    UNRESOLVED = "unresolved"
+    HALLUCINATIONS = "hallucinations"
+    UNSATISFIED = "unsatisfied"
+    ESCALATIONS = "escalations"
+    REPEAT_CONTACTS = "repeat_contacts"
+    INTENT_FAILING = "intent_failing"
+    SHED_ELAPSED = "shed_elapsed"
+    CAP_LOWERED = "cap_lowered"
+    RETRY_AFTER = "retry_after"
 
 
 _S, _R = BreakerState, MoveReason
-_FAILING = frozenset({_R.CONSECUTIVE_FAILURES, _R.FAILURE_RATE, _R.FAILURE_POSTERIOR})
+_FAILING = frozenset({_R.CONSECUTIVE_FAILURES, _R.FAILURE_RATE, _R.FAILURE_POSTERIOR, _R.RETRY_AFTER})
+_WORSE = frozenset(
+    {
+        _R.FAILURE_RATE, _R.FAILURE_POSTERIOR, _R.LATENCY, _R.QUALITY, _R.LOOPING, _R.UNRESOLVED, _R.HALLUCINATIONS,
+        _R.UNSATISFIED, _R.ESCALATIONS, _R.REPEAT_CONTACTS,
+    }
+)  # fmt: skip
 _FORCED = frozenset({_R.FORCED_BY_COMMAND})
 _ORDERED = frozenset({_R.CLOSED_BY_COMMAND})
 
 TABLE: Mapping[tuple[BreakerState, BreakerState], frozenset[MoveReason]] = MappingProxyType(
     {
-        (_S.CLOSED, _S.DEGRADED): frozenset({_R.FAILURE_RATE, _R.FAILURE_POSTERIOR, _R.LATENCY, _R.QUALITY}),
+        (_S.CLOSED, _S.DEGRADED): _WORSE | {_R.INTENT_FAILING},
         (_S.CLOSED, _S.OPEN): _FAILING,
         (_S.CLOSED, _S.FORCED_OPEN): _FORCED,
-        (_S.DEGRADED, _S.CLOSED): frozenset({_R.RECOVERED, _R.EVIDENCE_EXPIRED, _R.CLOSED_BY_COMMAND}),
+        (_S.DEGRADED, _S.DEGRADED): _WORSE | {_R.INTENT_FAILING, _R.CAP_LOWERED},
+        (_S.DEGRADED, _S.CLOSED): frozenset({_R.RECOVERED, _R.EVIDENCE_EXPIRED, _R.SHED_ELAPSED, _R.CLOSED_BY_COMMAND}),
         (_S.DEGRADED, _S.OPEN): _FAILING,
         (_S.DEGRADED, _S.FORCED_OPEN): _FORCED,
         (_S.OPEN, _S.HALF_OPEN): frozenset({_R.OPEN_ELAPSED}),
@@ -62,7 +79,7 @@ TABLE: Mapping[tuple[BreakerState, BreakerState], frozenset[MoveReason]] = Mappi
         (_S.OPEN, _S.FORCED_OPEN): _FORCED,
         (_S.HALF_OPEN, _S.HALF_OPEN): frozenset({_R.PROBES_RENEWED}),
         (_S.HALF_OPEN, _S.CLOSED): frozenset({_R.PROBES_SUCCEEDED, _R.CLOSED_BY_COMMAND}),
-        (_S.HALF_OPEN, _S.OPEN): frozenset({_R.PROBE_FAILED, _R.PROBES_INCONCLUSIVE}),
+        (_S.HALF_OPEN, _S.OPEN): frozenset({_R.PROBE_FAILED, _R.PROBES_INCONCLUSIVE, _R.RETRY_AFTER}),
         (_S.HALF_OPEN, _S.FORCED_OPEN): _FORCED,
         (_S.FORCED_OPEN, _S.CLOSED): _ORDERED,
     }
@@ -84,7 +101,7 @@ class Breaker(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         state: where it is.
-        epoch: grows by one with each transition.
+        epoch: grows with each transition; all breakers of one endpoint draw theirs from one count.
         accepts_from_epoch: outcomes admitted under an older epoch are never booked.
         changed_at: when it entered `state` (for HALF_OPEN: when permits were last issued).
         open_until: end of OPEN, 0 in other states.
@@ -98,6 +115,12 @@ class Breaker(msgspec.Struct, frozen=True, array_like=True):
         heard: probe outcomes since the last issue.
         successes: successful probe outcomes since HALF_OPEN was entered.
         inconclusive: probe outcomes that were neither success nor hard failure, likewise.
+        shed: intents that the endpoint does not get, in DEGRADED.
+        shed_until: when it gets them again, 0 where none is shed.
+        sheds: times that intents were shed since it was last stable.
+        intents_only: only those intents are degraded.
+        most_at_once: contacts at once that it may have in DEGRADED, None where the policy's number stands.
+        capped_at: when that was last set.
     """
 
     state: BreakerState = BreakerState.CLOSED
@@ -115,6 +138,12 @@ class Breaker(msgspec.Struct, frozen=True, array_like=True):
     heard: int = 0
     successes: int = 0
     inconclusive: int = 0
+    shed: tuple[str, ...] = ()
+    shed_until: int = 0
+    sheds: int = 0
+    intents_only: bool = False
+    most_at_once: int | None = None
+    capped_at: int = 0
 
     def books(self, admitted_epoch: int) -> bool:
         """Whether an outcome of a contact admitted under `admitted_epoch` counts now."""
@@ -122,9 +151,18 @@ class Breaker(msgspec.Struct, frozen=True, array_like=True):
 
 
 def move(
-    breaker: Breaker, to_state: BreakerState, reason: MoveReason, now: int, *, policy: BreakerPolicy, endpoint: str
+    breaker: Breaker,
+    to_state: BreakerState,
+    reason: MoveReason,
+    now: int,
+    *,
+    policy: BreakerPolicy,
+    endpoint: str,
+    epoch: int | None = None,
 ) -> Breaker:
     """Return the breaker after one transition at `now` (microseconds).
+
+    epoch: of the transition, where the endpoint has used some since this breaker's last; else the next one.
 
     Raises:
         IllegalMoveError: the table does not allow this move for this reason.
@@ -134,7 +172,12 @@ def move(
             f"breaker of endpoint {endpoint!r} in epoch {breaker.epoch} cannot go from {breaker.state} to {to_state} "
             f"for reason {reason}: add the move to TABLE if it is wanted"
         )
-    moved = msgspec.structs.replace(breaker, state=to_state, epoch=breaker.epoch + 1, changed_at=now, open_until=0)
+    next_epoch = breaker.epoch + 1 if epoch is None else epoch
+    moved = msgspec.structs.replace(breaker, state=to_state, epoch=next_epoch, changed_at=now, open_until=0)
+    if to_state is not BreakerState.DEGRADED:
+        moved = msgspec.structs.replace(
+            moved, shed=(), shed_until=0, intents_only=False, most_at_once=None, capped_at=0
+        )
     if to_state not in NORMAL and breaker.state in NORMAL:
         moved = msgspec.structs.replace(moved, out_since=now)
     if to_state is BreakerState.OPEN:
@@ -181,15 +224,18 @@ def _closed(before: Breaker, moved: Breaker, reason: MoveReason) -> Breaker:
 
 
 def open_seconds(endpoint: str, epoch: int, opens: int, policy: BreakerPolicy) -> float:
-    """Seconds that OPEN lasts the `opens`-th time in a row: linear, jittered, bounded.
+    """Seconds that OPEN lasts the `opens`-th time in a row: linear, jittered, bounded."""
+    nominal = min(policy.open_seconds * opens, policy.open_seconds_max)
+    return min(nominal * (1.0 + policy.open_jitter * spread(endpoint, epoch)), policy.open_seconds_max)
 
-    The jitter spreads breakers that tripped together, so that they do not probe together. It is a
-    hash of endpoint and epoch, not a random number: a replay gives the same instant.
+
+def spread(endpoint: str, epoch: int) -> float:
+    """Return a number from -1 to 1 that spreads breakers which tripped together, so that they do not probe together.
+
+    It is a hash of endpoint and epoch, not a random number: a replay gives the same instant.
     """
     digest = hashlib.blake2b(f"{endpoint}\x1f{epoch}".encode(), digest_size=8).digest()
-    unit = int.from_bytes(digest, "big") / (2**64 - 1) * 2.0 - 1.0
-    nominal = min(policy.open_seconds * opens, policy.open_seconds_max)
-    return min(nominal * (1.0 + policy.open_jitter * unit), policy.open_seconds_max)
+    return int.from_bytes(digest, "big") / (2**64 - 1) * 2.0 - 1.0
 
 
 def rebased(breaker: Breaker, now: int) -> Breaker:
@@ -200,7 +246,9 @@ def rebased(breaker: Breaker, now: int) -> Breaker:
     lead = breaker.changed_at - now
     if lead <= CLOCK_TOLERANCE_SECONDS * MICROS_PER_SECOND:
         return breaker
-    instants = ("changed_at", "open_until", "recovered_at", "out_since", "half_open_at", "renew_at")
+    instants = (
+        "changed_at", "open_until", "recovered_at", "out_since", "half_open_at", "renew_at", "shed_until", "capped_at",
+    )  # fmt: skip
     return msgspec.structs.replace(breaker, **{name: max(0, getattr(breaker, name) - lead) for name in instants})
 
 

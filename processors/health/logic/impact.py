@@ -1,4 +1,4 @@
-"""What is at stake when a breaker moves: contacts per minute by queue and intent, and for how long.
+"""What is at stake when a breaker moves: contacts per minute by queue and intent.
 
 Arrivals are counted per endpoint, queue and intent in rings of ten-second buckets, one state entry
 each, written only with the first turn of a contact.
@@ -6,8 +6,10 @@ each, written only with the first turn of a contact.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from scipy.special import gammainc
 
 from runtime.state import KeyedState
 from schemas.agents import Outcome
@@ -24,21 +26,11 @@ LEAST_ELAPSED_SECONDS = 10.0
 LEAST_SPELL_SECONDS = 60
 """Normal traffic that lasted less than this between two outages says less of the load than what was
 measured before the first: traffic has only begun to come back."""
-PRIOR_P50_SECONDS = 300.0
-PRIOR_P90_SECONDS = 1800.0
-"""Prior for the length of an outage: a judgement, not a measurement. Half of the disturbances of a
-hosted service are over in five minutes (a restart, a failover, a rate limit), nine in ten in half an
-hour (a roll-back by a person). Marked by `duration_samples` 0."""
-DURATIONS_KEPT = 32
-"""Outages remembered; with 32 the 0.9 quantile still has three above it."""
+WITHIN = 0.2
+"""A figure counts as right where the true one is within a fifth of it: what a planner's own figures are good for."""
 
-
-class Duration(NamedTuple):
-    """Expected length of an outage in seconds and the number of finished outages it comes from."""
-
-    p50_seconds: float
-    p90_seconds: float
-    samples: int
+Rows = list[list[str | float]]
+"""[queue, intent, contacts per minute, contacts counted] of what an endpoint carries."""
 
 
 def count_arrival(state: KeyedState, outcome: Outcome, at: int) -> None:
@@ -56,8 +48,8 @@ def count_arrival(state: KeyedState, outcome: Outcome, at: int) -> None:
     state.set(name, [head, *counts])
 
 
-def carried(state: KeyedState, endpoint: str, normal_since: int, at: int) -> list[list[str | float]]:
-    """Return [queue, intent, contacts per minute] of what the endpoint carries, none of them zero.
+def carried(state: KeyedState, endpoint: str, normal_since: int, at: int) -> Rows:
+    """Return what the endpoint carries, none of it zero.
 
     The rate is over the ring's five minutes, or over the time since `normal_since`
     (microseconds, 0: nothing seen) where that is shorter, at least 10 s.
@@ -68,21 +60,21 @@ def carried(state: KeyedState, endpoint: str, normal_since: int, at: int) -> lis
     ring_start = (bucket - BUCKETS + 1) * BUCKET_SECONDS * MICROS_PER_SECOND
     elapsed = (at - max(normal_since, ring_start)) / MICROS_PER_SECOND
     minutes = max(elapsed, LEAST_ELAPSED_SECONDS) / 60.0
-    rows: list[list[str | float]] = []
+    rows: Rows = []
     for queue, intent in state.get(f"cells\x1f{endpoint}", []):
         contacts = sum(_moved_on(state.get(_cell_name(endpoint, queue, intent)), bucket))
         if contacts:
-            rows.append([queue, intent, contacts / minutes])
+            rows.append([queue, intent, contacts / minutes, contacts])
     return rows
 
 
-def frozen_load(state: KeyedState, endpoint: str) -> list[list[str | float]]:
+def frozen_load(state: KeyedState, endpoint: str) -> Rows:
     """Return what the endpoint carried when it last left normal traffic."""
-    rows: list[list[str | float]] = state.get(f"frozen\x1f{endpoint}", [])
+    rows: Rows = state.get(f"frozen\x1f{endpoint}", [])
     return rows
 
 
-def freeze(state: KeyedState, endpoint: str, rows: list[list[str | float]]) -> None:
+def freeze(state: KeyedState, endpoint: str, rows: Rows) -> None:
     """Keep `rows` for as long as the endpoint is out, and begin counting anew."""
     state.set(f"frozen\x1f{endpoint}", rows)
     forget_arrivals(state, endpoint)
@@ -105,22 +97,25 @@ def displaced(rows: Sequence[Sequence[str | float]], endpoint: str, policy: Poli
             contacts_per_minute=float(rate),
             alternatives=tuple(other.endpoint for other in others if intent in other.intents),
         )
-        for queue, intent, rate in rows
+        for queue, intent, rate, _ in rows
     )
 
 
-def remember_outage(state: KeyedState, endpoint: str, seconds: float) -> None:
-    """Keep the length of a finished outage, the last 32 of them."""
-    kept = state.get(f"outages\x1f{endpoint}", [])
-    state.set(f"outages\x1f{endpoint}", [*kept, round(max(0.0, seconds), 3)][-DURATIONS_KEPT:])
+def counted(rows: Rows) -> int:
+    """Return on how many contacts the rates rest."""
+    return sum(int(row[3]) for row in rows)
 
 
-def expected_duration(state: KeyedState, endpoint: str) -> Duration:
-    """Return the prior, or from the first finished outage on the quantiles of those remembered."""
-    lengths = sorted(state.get(f"outages\x1f{endpoint}", []))
-    if not lengths:
-        return Duration(PRIOR_P50_SECONDS, PRIOR_P90_SECONDS, 0)
-    return Duration(_quantile(lengths, 0.5), _quantile(lengths, 0.9), len(lengths))
+@functools.lru_cache(maxsize=4096)
+def confidence(contacts: int) -> float:
+    """Return the probability that the true rate is within a fifth of the one counted, from so many contacts.
+
+    Contacts are taken as Poisson: what is known of their number after counting n is Gamma(n + 1/2) (Jeffreys' prior).
+    """
+    if not contacts:
+        return 0.0
+    shape = contacts + 0.5
+    return round(float(gammainc(shape, (1 + WITHIN) * contacts) - gammainc(shape, (1 - WITHIN) * contacts)), 4)
 
 
 def _cell_name(endpoint: str, queue: str, intent: str) -> str:
@@ -135,11 +130,3 @@ def _moved_on(stored: list[int], bucket: int) -> list[int]:
     for passed in range(head + 1, bucket + 1):
         counts[passed % BUCKETS] = 0
     return counts
-
-
-def _quantile(ordered: list[float], share: float) -> float:
-    """Quantile by linear interpolation between order statistics (Hyndman and Fan's type 7)."""
-    place = share * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])

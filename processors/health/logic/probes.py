@@ -11,6 +11,9 @@ from schemas.agents import Outcome
 from schemas.control import BreakerPolicy
 from schemas.fields import BreakerState, TurnResult
 
+MOST_TIMES = 3
+"""Flap guard: an agent that was out several times in a row must succeed as many times as often, up to this."""
+
 
 def permits(probes: int, partitions: int, issue: int) -> tuple[int, ...]:
     """Share `probes` among the partitions of interactions.offered (index = partition).
@@ -47,7 +50,8 @@ def judge(breaker: Breaker, policy: BreakerPolicy, now: int) -> Verdict | None:
 
     Too few successes and nothing else is missing data: it renews the permits, it never opens.
     """
-    if breaker.successes >= policy.half_open_successes:
+    needed = policy.half_open_successes * min(max(1, breaker.opens), MOST_TIMES)
+    if breaker.successes >= needed:
         detail = f"{breaker.successes} probes succeeded"
         return Verdict(BreakerState.CLOSED, MoveReason.PROBES_SUCCEEDED, detail)
     if breaker.inconclusive and now >= breaker.half_open_at + micros(policy.half_open_seconds_max):
@@ -55,6 +59,6 @@ def judge(breaker: Breaker, policy: BreakerPolicy, now: int) -> Verdict | None:
         detail += f"{policy.half_open_seconds_max:g} s"
         return Verdict(BreakerState.OPEN, MoveReason.PROBES_INCONCLUSIVE, detail)
     if now >= breaker.renew_at:
-        detail = f"{breaker.successes} of {policy.half_open_successes} successes so far"
+        detail = f"{breaker.successes} of {needed} successes so far"
         return Verdict(BreakerState.HALF_OPEN, MoveReason.PROBES_RENEWED, detail)
     return None

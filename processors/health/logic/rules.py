@@ -1,6 +1,8 @@
-"""What a window means for a breaker in normal traffic: stay, degrade, open, recover.
+"""What window and signals mean for a breaker in normal traffic: stay, degrade, open, recover.
 
-Only outcomes worsen a state, never their absence.
+Only observations worsen a state, never their absence. Failures are judged three ways: a run of hard ones; their rate in
+the window, where it is both at the threshold and certain; and their drift, which does not wait for the window to
+fill. Each other signal has a test of drift of its own (`signals`).
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from typing import NamedTuple
 
 from scipy.special import betaincc
 
-from processors.health.logic.breaker import MoveReason, micros
+from processors.health.logic.breaker import Breaker, MoveReason, micros
+from processors.health.logic.intents import Shed
+from processors.health.logic.signals import KINDS, Alarm, Signals
 from processors.health.logic.window import PRIOR_FAILURES, PRIOR_SUCCESSES, Window
 from schemas.control import BreakerPolicy
 from schemas.fields import BreakerState
@@ -18,6 +22,12 @@ from schemas.fields import BreakerState
 POSTERIOR_CONFIDENCE = 0.95
 """Below `minimum_outcomes`, the probability that the failure rate is above a threshold must be this
 large: the customary 1 in 20 of a false alarm."""
+RATE_CONFIDENCE = 0.99
+"""From `minimum_outcomes` on, the probability that the rate is above half of the threshold must be this large besides:
+two failures in ten are 20 %, and an agent that fails once in 200 calls shows them once in a thousand tens, which is
+many times a week."""
+CONSECUTIVE_TIGHTENED = 2
+"""Hard failures in a row that open the breaker of an agent whose siblings are out."""
 RECOVERY_FAILURE_SHARE = 0.5
 """Hysteresis: DEGRADED ends at half of the failure rate at which it begins."""
 RECOVERY_LATENCY_SHARE = 0.5
@@ -27,35 +37,53 @@ RECOVERY_QUALITY_SHARE = 0.1
 
 
 class Verdict(NamedTuple):
-    """A move that is due, why, and the reason in words and figures."""
+    """A move that is due, why, and the reason in words and figures. `alarm`: the signal that spoke, where one did."""
 
     to_state: BreakerState
     reason: MoveReason
     detail: str
+    alarm: Alarm | None = None
+    shed: Shed | None = None
 
 
-def judge(state: BreakerState, changed_at: int, window: Window, policy: BreakerPolicy) -> Verdict | None:
-    """Return the move that the window calls for in CLOSED or DEGRADED, or None.
+def judge(
+    breaker: Breaker, window: Window, signals: Signals, policy: BreakerPolicy, *, tightened: bool = False
+) -> Verdict | None:
+    """Return the move that the evidence calls for in CLOSED or DEGRADED, or None. tightened: siblings are out.
 
     The worse verdict comes first. DEGRADED holds for at least one window, so that what tripped it
-    has left the window before anything is called a recovery.
+    has left the window before anything is called a recovery. Where only some intents are degraded, the rest is judged
+    as in CLOSED.
     """
     consecutive = window.summary.consecutive
-    if consecutive >= policy.open_consecutive_failures:
-        detail = f"{consecutive} hard failures in a row"
+    most = policy.open_consecutive_failures
+    if consecutive >= (min(most, CONSECUTIVE_TIGHTENED) if tightened else most):
+        detail = f"{consecutive} hard failures in a row" + (", while siblings are out" if tightened else "")
         return Verdict(BreakerState.OPEN, MoveReason.CONSECUTIVE_FAILURES, detail)
-    if opened := _failing(window, policy, policy.open_failure_rate, BreakerState.OPEN):
-        return opened
-    if state is BreakerState.CLOSED:
+    opened = _failing(window, policy, policy.open_failure_rate, BreakerState.OPEN)
+    spoken = _spoken(signals.alarm(tightened=tightened))
+    if opened is not None or (spoken is not None and spoken.to_state is BreakerState.OPEN):
+        return opened or spoken
+    if breaker.state is BreakerState.CLOSED or breaker.intents_only:
         return (
             _failing(window, policy, policy.degraded_failure_rate, BreakerState.DEGRADED)
+            or spoken
             or _slow(window, policy)
             or _poor(window, policy)
         )
-    if window.at - changed_at >= micros(policy.window_seconds) and _recovered(window, policy):
+    if window.at - breaker.changed_at < micros(policy.window_seconds):
+        return None
+    if _recovered(window, policy) and signals.recovered(window.summary.second):
         detail = f"{window.failures} failures in {window.outcomes} outcomes"
         return Verdict(BreakerState.CLOSED, MoveReason.RECOVERED, detail)
     return None
+
+
+def _spoken(alarm: Alarm | None) -> Verdict | None:
+    if alarm is None:
+        return None
+    kind = KINDS[alarm.signal]
+    return Verdict(kind.to_state, kind.reason, alarm.detail, alarm)
 
 
 @functools.lru_cache(maxsize=8192)
@@ -74,7 +102,8 @@ def _failing(window: Window, policy: BreakerPolicy, threshold: float, to_state: 
         return None
     outcomes = window.outcomes
     if outcomes >= policy.minimum_outcomes:
-        if failures / outcomes < threshold:
+        certain = probability_above(threshold / 2.0, failures, outcomes) if failures / outcomes >= threshold else 0.0
+        if certain < RATE_CONFIDENCE:
             return None
         detail = f"{failures} failures in {outcomes} outcomes: at least {threshold:.0%}"
         return Verdict(to_state, MoveReason.FAILURE_RATE, detail)

@@ -1,32 +1,36 @@
 """The health monitor's step: one event of `agents.events` in, effects out.
 
-State of a key (tenant/provider), one entry each: `endpoints` (tenant, provider, names), and by
-endpoint `breaker`, `window`, a `second` per bucket of the window, `arrivals` per queue and intent
-with their `cells`, `frozen`, `outages`. An outcome in normal traffic writes `window` and, once a
-second, one bucket; the first turn of a contact writes one ring of `arrivals` besides.
+State of a key (tenant/provider), many small entries: `endpoints` (tenant, provider, names) and the provider's `status`;
+by endpoint `epoch`, `versions`, `flight`, `retry`, `intent`, `arrivals` per queue and intent with their `cells`,
+`frozen`, `outages`, `planned`, `alerted`; by breaker `breaker`, `window`, a `second` per bucket of the window,
+`signals`, `latency` per channel. An outcome of an agent that is well writes `window` and `latency` and, once a second,
+one bucket; the first turn of a contact two entries more. Scores that are 0 are not stored.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-import msgspec
-
-from processors.health.logic import impact, probes, rules
-from processors.health.logic.breaker import NORMAL, OUT, Breaker, MoveReason, micros, move, rebased
+from processors.health.logic import grades, impact, intents, moves, outlook, planned, probes, retry, rules, silence
+from processors.health.logic.breaker import NORMAL, MoveReason, micros
+from processors.health.logic.intents import Shed
+from processors.health.logic.latency import Latency, target_ms
+from processors.health.logic.moves import Moves
 from processors.health.logic.rules import Verdict
-from processors.health.logic.window import Window
+from processors.health.logic.siblings import Siblings
+from processors.health.logic.signals import Signal
+from processors.health.logic.watch import Watch, count_flight, versions_in_use, watched_versions
+from processors.health.logic.window import HARD_FAILURES
 from runtime.snapshot import Snapshot
 from runtime.state import KeyedState
 from schemas import topics
-from schemas.agents import BreakerAction, BreakerCommand, Outcome, Tick, Transition
-from schemas.control import BreakerPolicy, Policy
+from schemas.agents import BreakerAction, BreakerCommand, ContactOutcome, Graded, Outcome, ProviderStatus, Tick
 from schemas.errors import RecordError, TrunklineError
-from schemas.fields import BreakerState, TurnResult
+from schemas.fields import BreakerState, Event, TurnResult
 from schemas.topics import Effect
-from schemas.wfm import Impact
 
-_DEFAULTS = BreakerPolicy()
+_FAILED = HARD_FAILURES | {TurnResult.RATE_LIMITED}
+_EVENTS = Outcome | ContactOutcome | Graded | ProviderStatus | BreakerCommand
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class HealthMonitor:
     """
 
     offered_partitions: int
+    _siblings: Siblings = dataclasses.field(default_factory=Siblings, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.offered_partitions < 1:
@@ -46,9 +51,7 @@ class HealthMonitor:
                 f"{topics.OFFERED.name}, at least 1"
             )
 
-    def step(
-        self, event: Outcome | Tick | BreakerCommand, state: KeyedState, snapshot: Snapshot, now: int
-    ) -> list[Effect]:
+    def step(self, event: Event, state: KeyedState, snapshot: Snapshot, now: int) -> list[Effect]:
         """Apply one event to the state of its key and return what is to be written.
 
         `now` is UTC in microseconds. It may step back or leap ahead: a step back within the
@@ -60,186 +63,178 @@ class HealthMonitor:
         """
         if isinstance(event, Tick):
             return self._tick(state, snapshot, now)
-        if not isinstance(event, Outcome | BreakerCommand):
+        if not isinstance(event, _EVENTS):
             raise RecordError("unexpected_type", f"{type(event).__name__} is no event of {topics.AGENT_EVENTS.name}")
-        watch = Watch.load(event.tenant, event.provider, event.endpoint, state=state, snapshot=snapshot, now=now)
+        if isinstance(event, ProviderStatus):
+            outlook.note_status(state, event)
+            return []
+        key = _Key(event.tenant, event.provider, event.endpoint, state, snapshot, now)
+        if isinstance(event, BreakerCommand):
+            return self._command(key.watch(event.version), event)
         if isinstance(event, Outcome):
-            return self._outcome(watch, event)
-        return self._command(watch, event)
+            return self._outcome(key, event)
+        return self._told(key, event)
 
     def _tick(self, state: KeyedState, snapshot: Snapshot, now: int) -> list[Effect]:
         tenant, provider, endpoints = state.get("endpoints", ["", "", []])
         effects: list[Effect] = []
         for endpoint in endpoints:
-            watch = Watch.load(tenant, provider, endpoint, state=state, snapshot=snapshot, now=now)
-            effects += self._moves(watch, _due(watch))
+            key = _Key(tenant, provider, endpoint, state, snapshot, now)
+            for version in watched_versions(state, endpoint):
+                effects += self._due(key.watch(version))
+            watch = key.watch(None)
+            effects += self._due(watch)
+            effects += planned.told(watch)
+            effects += silence.told(watch)
         return effects
 
-    def _outcome(self, watch: Watch, outcome: Outcome) -> list[Effect]:
-        effects = self._moves(watch, _due(watch)) if watch.breaker.state is BreakerState.OPEN else []
+    def _due(self, watch: Watch) -> list[Effect]:
+        """Make the move that the passing of time calls for, if any. It never makes anything worse than it was."""
+        return self._moved(watch, _due(watch))
+
+    def _outcome(self, key: _Key, outcome: Outcome) -> list[Effect]:
+        watch = key.watch(None)
+        of_version = self._of_version(key, watch, outcome)
+        if of_version is None:
+            return self._booked(watch, outcome)
+        effects = self._booked(of_version, outcome)
+        # What a version that is out does is its own: the endpoint's other versions are not to blame.
+        return effects if of_version.breaker.state not in NORMAL else effects + self._booked(watch, outcome)
+
+    def _of_version(self, key: _Key, watch: Watch, outcome: Outcome) -> Watch | None:
+        """Return the breaker of the version that answered, where the endpoint is seen with several."""
+        if outcome.synthetic or not watch.breaker.books(outcome.breaker_epoch):
+            return None
+        several = versions_in_use(key.state, outcome.endpoint, outcome.version, watch.second)
+        return key.watch(outcome.version) if several else None
+
+    def _booked(self, watch: Watch, outcome: Outcome) -> list[Effect]:
+        """Take an outcome into account in one breaker."""
+        effects = self._due(watch) if watch.breaker.state is BreakerState.OPEN else []
         breaker = watch.breaker
         if not breaker.books(outcome.breaker_epoch):
             return effects
         normal = breaker.state in NORMAL
+        if outcome.synthetic and normal:
+            return effects
         window = watch.window
         window.advance(watch.now, learn=breaker.state is BreakerState.CLOSED)
         if normal:
             window.summary.normal_since = window.summary.normal_since or window.at
-            if outcome.turn == 1:
+            if outcome.turn == 1 and watch.version is None:
                 impact.count_arrival(watch.state, outcome, window.at)
+                count_flight(watch.state, watch.endpoint, watch.second, 1)
         verdict: Verdict | None = None
         if outcome.result is not TurnResult.CALLER_FAULT:
             window.book(outcome)
+            verdict = retry.asked(watch, outcome)
             if normal:
-                verdict = rules.judge(breaker.state, breaker.changed_at, window, watch.policy)
+                verdict = verdict or self._normal(watch, outcome)
             else:
-                verdict = self._probe(watch, outcome)
+                watch.breaker, probed = probes.booked(watch.breaker, outcome)
+                watch.save()
+                verdict = verdict or probed or probes.judge(watch.breaker, watch.policy, watch.now)
         window.save()
-        return effects + self._moves(watch, verdict)
+        watch.signals.save()
+        return effects + self._moved(watch, verdict)
 
-    def _probe(self, watch: Watch, outcome: Outcome) -> Verdict | None:
-        watch.breaker, verdict = probes.booked(watch.breaker, outcome)
-        watch.save()
-        return verdict or probes.judge(watch.breaker, watch.policy, watch.now)
+    def _normal(self, watch: Watch, outcome: Outcome) -> Verdict | None:
+        """Observe what an outcome in normal traffic says, and judge."""
+        second, signals, failed = watch.window.summary.second, watch.signals, outcome.result in _FAILED
+        signals.observe(Signal.FAILURES_MOSTLY, second, against=failed)
+        signals.observe(Signal.FAILURES, second, against=failed)
+        if not failed:
+            signals.observe(Signal.LOOPS, second, against=outcome.looping)
+        shed: Shed | None = None
+        if watch.version is None:
+            if not failed:
+                self._fast_or_slow(watch, outcome, second)
+            shed = intents.observed(watch, outcome.intent, Signal.FAILURES, against=failed)
+        return self._judged(watch, shed)
+
+    def _fast_or_slow(self, watch: Watch, outcome: Outcome, second: int) -> None:
+        latency = Latency(watch.state, watch.scope, outcome.channel)
+        slow = latency.is_slow(outcome.latency_ms)
+        if slow is not None:
+            watch.signals.observe(Signal.SLOW, second, against=slow)
+        target = target_ms(watch.policy, outcome.channel)
+        if target is not None:
+            watch.signals.observe(Signal.OVER_TARGET, second, against=outcome.latency_ms > target)
+        learn = watch.breaker.state is BreakerState.CLOSED
+        latency.book(outcome.latency_ms, second, learn=learn)
+
+    def _told(self, key: _Key, event: ContactOutcome | Graded) -> list[Effect]:
+        """Take into account what became of a contact, or what somebody found of it."""
+        watches = [key.watch(event.version)] if event.version in watched_versions(key.state, event.endpoint) else []
+        effects: list[Effect] = []
+        for watch in (*watches, key.watch(None)):
+            if isinstance(event, ContactOutcome) and watch.version is None:
+                count_flight(watch.state, watch.endpoint, watch.second, -1)
+            breaker = watch.breaker
+            if breaker.state not in NORMAL or not breaker.books(event.breaker_epoch):
+                continue
+            shed = grades.observed(watch, event)
+            verdict = self._judged(watch, shed)
+            watch.signals.save()
+            effects += self._moved(watch, verdict)
+        return effects
+
+    def _judged(self, watch: Watch, shed: Shed | None) -> Verdict | None:
+        siblings_out = self._siblings.are_out(watch.tenant, watch.endpoint, watch.snapshot)
+        tightened = siblings_out or outlook.is_unwell(watch.state)
+        verdict = rules.judge(watch.breaker, watch.window, watch.signals, watch.policy, tightened=tightened)
+        if verdict is not None:
+            return verdict
+        breaker = watch.breaker
+        if shed is not None and shed.intent not in breaker.shed:
+            if breaker.state is BreakerState.CLOSED or breaker.intents_only:
+                return Verdict(BreakerState.DEGRADED, MoveReason.INTENT_FAILING, shed.detail, shed=shed)
+            return None
+        return moves.capped_again(watch)
 
     def _command(self, watch: Watch, command: BreakerCommand) -> list[Effect]:
         here = watch.breaker.state
+        if command.action is BreakerAction.RESET:
+            moves.forget(watch)
         if command.action is BreakerAction.FORCE_OPEN:
             to_state, reason = BreakerState.FORCED_OPEN, MoveReason.FORCED_BY_COMMAND
         else:
             to_state, reason = BreakerState.CLOSED, MoveReason.CLOSED_BY_COMMAND
         # Ordered twice is ordered once.
-        return [] if here is to_state else self._moves(watch, Verdict(to_state, reason, command.reason))
+        verdict = None if here is to_state else Verdict(to_state, reason, command.reason)
+        return self._moved(watch, verdict, by=command.by)
 
-    def _moves(self, watch: Watch, verdict: Verdict | None) -> list[Effect]:
+    def _moved(self, watch: Watch, verdict: Verdict | None, by: str = "") -> list[Effect]:
         """Make the move that is due, if any: the state it leaves behind and the effects."""
-        if verdict is None:
-            return []
-        before, window = watch.breaker, watch.window
-        after = move(before, verdict.to_state, verdict.reason, watch.now, policy=watch.policy, endpoint=watch.endpoint)
-        window.advance(watch.now, learn=before.state is BreakerState.CLOSED)
-        load = self._load(watch, before, after)
-        effects = self._effects(watch, before, after, verdict, load)
-        if verdict.reason is MoveReason.CLOSED_BY_COMMAND and before.state is BreakerState.DEGRADED:
-            window.forget_baseline()
-        if verdict.reason is MoveReason.CLOSED_BY_COMMAND or after.state in OUT:
-            window.clear()
-        window.save()
-        watch.breaker = after
-        watch.save()
-        return effects
+        return [] if verdict is None else Moves(watch, self.offered_partitions).made(verdict, by)
 
-    def _load(self, watch: Watch, before: Breaker, after: Breaker) -> list[list[str | float]]:
-        """Contacts per minute at stake; frozen as the endpoint leaves normal traffic."""
-        if before.state not in NORMAL:
-            return impact.frozen_load(watch.state, watch.endpoint)
-        window = watch.window
-        rows = impact.frozen_load(watch.state, watch.endpoint)
-        if not rows or watch.now - before.recovered_at >= micros(impact.LEAST_SPELL_SECONDS):
-            rows = impact.carried(watch.state, watch.endpoint, window.summary.normal_since, window.at)
-        if after.state not in NORMAL:
-            impact.freeze(watch.state, watch.endpoint, rows)
-            window.summary.normal_since = 0
-        return rows
 
-    def _effects(
-        self, watch: Watch, before: Breaker, after: Breaker, verdict: Verdict, load: list[list[str | float]]
-    ) -> list[Effect]:
-        half_open = after.state is BreakerState.HALF_OPEN
-        if verdict.reason is MoveReason.PROBES_SUCCEEDED:
-            impact.remember_outage(watch.state, watch.endpoint, (watch.now - before.out_since) / micros(1))
-        duration = impact.expected_duration(watch.state, watch.endpoint)
-        policy = watch.policy
-        transition = Transition(
-            tenant=watch.tenant,
-            provider=watch.provider,
-            endpoint=watch.endpoint,
-            from_state=before.state,
-            to_state=after.state,
-            epoch=after.epoch,
-            reason=verdict.reason.value,
-            detail=verdict.detail,
-            evidence=watch.window.evidence(policy),
-            open_until=after.open_until if after.state is BreakerState.OPEN else None,
-            probe_permits=probes.permits(policy.half_open_probes, self.offered_partitions, before.issues)
-            if half_open
-            else (),
-            probes_expire_at=watch.now + micros(policy.half_open_seconds_max) if half_open else None,
-            occurred_at=watch.now,
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Key:
+    """What the breakers of one endpoint are loaded with."""
+
+    tenant: str
+    provider: str
+    endpoint: str
+    state: KeyedState
+    snapshot: Snapshot
+    now: int
+
+    def watch(self, version: str | None) -> Watch:
+        """Load the endpoint's breaker, or that of a version."""
+        return Watch(
+            self.tenant,
+            self.provider,
+            self.endpoint,
+            version,
+            state=self.state,
+            snapshot=self.snapshot,
+            now=self.now,
         )
-        consequence = Impact(
-            tenant=watch.tenant,
-            provider=watch.provider,
-            endpoint=watch.endpoint,
-            state=after.state,
-            epoch=after.epoch,
-            displaced=impact.displaced(load, watch.endpoint, watch.tenant_policy),
-            expected_seconds_p50=duration.p50_seconds,
-            expected_seconds_p90=duration.p90_seconds,
-            duration_samples=duration.samples,
-            occurred_at=watch.now,
-        )
-        return [
-            Effect(topics.TRANSITIONS, transition),
-            Effect(topics.BREAKER_STATE, transition),
-            Effect(topics.WFM_EVENTS, consequence),
-        ]
-
-
-class Watch:
-    """One endpoint as one event finds it: its breaker, its window, the policy that holds for it."""
-
-    __slots__ = ("breaker", "endpoint", "now", "policy", "provider", "state", "tenant", "tenant_policy", "window")
-
-    def __init__(self, tenant: str, provider: str, endpoint: str, state: KeyedState, now: int) -> None:
-        self.tenant = tenant
-        self.provider = provider
-        self.endpoint = endpoint
-        self.state = state
-        self.now = now
-        self.tenant_policy: Policy | None = None
-        self.policy = _DEFAULTS
-        self.breaker = Breaker()
-        self.window: Window
-
-    @classmethod
-    def load(
-        cls, tenant: str, provider: str, endpoint: str, *, state: KeyedState, snapshot: Snapshot, now: int
-    ) -> Watch:
-        """Read the endpoint's entries, or begin them; put right what a clock set back has upset."""
-        watch = cls(tenant, provider, endpoint, state, now)
-        watch.tenant_policy = snapshot.of(topics.POLICY).get(tenant)
-        if watch.tenant_policy is not None:
-            watch.policy = watch.tenant_policy.breaker
-        stored = state.get(f"breaker\x1f{endpoint}")
-        if stored is None:
-            watch._enter()
-        else:
-            watch.breaker = msgspec.convert(stored, Breaker)
-            anchored = rebased(watch.breaker, now)
-            if anchored is not watch.breaker:
-                watch.breaker = anchored
-                watch.save()
-        watch.window = Window(state, endpoint, watch.policy.window_seconds, now)
-        if watch.window.was_set_back:
-            impact.forget_arrivals(state, endpoint)
-            watch.window.summary.normal_since = 0
-            watch.window.save()
-        return watch
-
-    def save(self) -> None:
-        """Write the breaker."""
-        self.state.set(f"breaker\x1f{self.endpoint}", msgspec.to_builtins(self.breaker))
-
-    def _enter(self) -> None:
-        """Add the endpoint to the index of the key, CLOSED, in epoch 0: what a router assumes of it too."""
-        self.save()
-        _, _, endpoints = self.state.get("endpoints", ["", "", []])
-        self.state.set("endpoints", [self.tenant, self.provider, [*endpoints, self.endpoint]])
 
 
 def _due(watch: Watch) -> Verdict | None:
-    """The move that the passing of time calls for, or None. It never makes anything worse than it was."""
+    """The move that the passing of time calls for, or None."""
     breaker, policy, now = watch.breaker, watch.policy, watch.now
     if breaker.state is BreakerState.OPEN and now >= breaker.open_until:
         waited = (breaker.open_until - breaker.changed_at) / micros(1)
@@ -247,6 +242,11 @@ def _due(watch: Watch) -> Verdict | None:
     if breaker.state is BreakerState.HALF_OPEN:
         return probes.judge(breaker, policy, now)
     if breaker.state is BreakerState.DEGRADED:
+        if breaker.intents_only:
+            if now < breaker.shed_until:
+                return None
+            detail = f"{', '.join(breaker.shed)}: on trial again"
+            return Verdict(BreakerState.CLOSED, MoveReason.SHED_ELAPSED, detail)
         quiet = now - max(watch.window.at, breaker.changed_at)
         if quiet >= micros(policy.open_seconds_max):
             detail = f"no outcome for {quiet / micros(1):.0f} s"

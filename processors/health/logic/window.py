@@ -34,8 +34,9 @@ moves it by 3 % and a working day's drift does not trip anything."""
 LATENCY_MAX_MS = 86_400_000.0
 """One day. No call lasts longer; a larger number is a unit mistaken."""
 
-OK, REFUSED, TIMEOUT, SERVER_ERROR, RATE_LIMITED, LATENCY_US, QUALITY_MILLIONTHS, QUALITIES = range(8)
+OK, REFUSED, TIMEOUT, SERVER_ERROR, RATE_LIMITED, LATENCY_US, QUALITY_MILLIONTHS, QUALITIES, TOKENS = range(9)
 """Fields of a bucket and of the sums."""
+_FIELDS = 9
 _FIELD: Final = {
     TurnResult.OK: OK,
     TurnResult.CONTENT_REFUSED: REFUSED,
@@ -92,7 +93,7 @@ class Window:
         second = now // MICROS_PER_SECOND
         stored = state.get(f"window\x1f{endpoint}")
         if stored is None:
-            self.summary = Summary(window_seconds, second, [0] * 8, [0] * 8)
+            self.summary = Summary(window_seconds, second, [0] * _FIELDS, [0] * _FIELDS)
             return
         self.summary = msgspec.convert(stored, Summary)
         self.was_set_back = second < self.summary.second - CLOCK_TOLERANCE_SECONDS
@@ -135,6 +136,11 @@ class Window:
         return self.summary.sums[QUALITIES]
 
     @property
+    def tokens_per_outcome(self) -> float:
+        """Tokens that an outcome took in the mean, 0 where the platform does not say."""
+        return self.summary.sums[TOKENS] / self.outcomes if self.outcomes else 0.0
+
+    @property
     def failure_rate(self) -> float:
         """Failures by outcomes, 0 when there are none."""
         return self.failures / self.outcomes if self.outcomes else 0.0
@@ -170,6 +176,7 @@ class Window:
         quality = outcome.quality
         for bucket in (self.summary.sums, self.summary.present):
             bucket[field] += 1
+            bucket[TOKENS] += outcome.tokens
             if field in (OK, REFUSED):
                 bucket[LATENCY_US] += _latency_us(outcome)
                 if quality is not None:
@@ -193,9 +200,9 @@ class Window:
             self._state.set(self._slot(summary.second), [summary.second, *summary.present])
             if learn:
                 self._learn()
-            summary.present = [0] * 8
+            summary.present = [0] * _FIELDS
         if second - summary.second >= summary.window_seconds:
-            summary.sums = [0] * 8
+            summary.sums = [0] * _FIELDS
         elif any(summary.sums):
             self._evict(second)
         summary.second = second
@@ -208,8 +215,8 @@ class Window:
             name = self._slot(second)
             if self._state.get(name) is not None:
                 self._state.delete(name)
-        summary.sums = [0] * 8
-        summary.present = [0] * 8
+        summary.sums = [0] * _FIELDS
+        summary.present = [0] * _FIELDS
         summary.consecutive = 0
 
     def forget_baseline(self) -> None:
@@ -238,6 +245,7 @@ class Window:
             latency_baseline_ms=self.latency_baseline_ms,
             quality_mean=self.quality_mean,
             failures_by_result={result.value: sums[field] for result, field in by_result.items() if sums[field]},
+            tokens_per_outcome=self.tokens_per_outcome,
         )
 
     def _slot(self, second: int) -> str:
