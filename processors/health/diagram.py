@@ -1,10 +1,12 @@
-"""States and moves of a breaker as a diagram and a table, made from the one table of moves."""
+"""States, moves and signals of a breaker as a diagram and tables, made from the tables that the monitor goes by."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from processors.health.logic.breaker import TABLE
+from processors.health.logic.signals import KINDS
+from schemas.control import BreakerPolicy
 from schemas.errors import TrunklineError
 from schemas.fields import BreakerState
 
@@ -15,9 +17,9 @@ _PER_LINE = 2
 
 
 def block() -> str:
-    """Return the Mermaid diagram and the table of moves, as Markdown that ends in a newline."""
-    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {BreakerState.CLOSED}", *_arrows(), "```", "", *_rows()]
-    return "\n".join(lines) + "\n"
+    """Return the Mermaid diagram, the table of moves and that of signals, as Markdown that ends in a newline."""
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {BreakerState.CLOSED}", *_arrows(), "```"]
+    return "\n".join([*lines, "", *_rows(), "", *_signals(BreakerPolicy())]) + "\n"
 
 
 def placed(page: str, name: str) -> str:
@@ -41,3 +43,17 @@ def _rows() -> Iterator[str]:
     yield "|---|---|---|"
     for (start, to), reasons in TABLE.items():
         yield f"| {start} | {to} | {', '.join(f'`{reason}`' for reason in sorted(reasons))} |"
+
+
+def _signals(policy: BreakerPolicy) -> Iterator[str]:
+    """Each signal's test under a policy: what is accepted, what is noticed soonest, and how often it is wrong."""
+    yield "| signal | leads to | for reason | accepted | noticed soonest at | limit | false alarm once in |"
+    yield "|---|---|---|---|---|---|---|"
+    for signal, kind in KINDS.items():
+        test = kind.test(policy)
+        figures = (
+            "only where the policy asks for it | | |"
+            if test is None
+            else f"{test.good:.3g} | {test.bad:.3g} | {test.limit} | {test.false_alarm_observations:,.0f}"
+        )
+        yield f"| `{signal}` | {kind.to_state} | `{kind.reason}` | {figures} |"

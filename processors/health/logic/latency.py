@@ -28,6 +28,9 @@ half as long again moves it by 3 %."""
 _P95_SIGMAS = 1.645
 """The 95th percentile of a normal distribution, in standard deviations: latencies are taken as lognormal. Where they
 are not, one in ten may be above instead of one in twenty; the test still does not alarm, it waits for one in four."""
+MARGIN = 1.3
+"""An answer is slow from so many times the agent's 95th percentile on: hosted models are slower at their busy hours by
+a tenth or two, which is no fault."""
 _PER_OCTAVE = 8
 _LEAST_MS = 1.0
 
@@ -45,12 +48,12 @@ class Latency:
         self._entry: list[Any] = list(stored) if stored else [0.0, 0.0, 0, 0, 0, 0, 0.0, 0.0, 0, {}, {}]
 
     def is_slow(self, milliseconds: float) -> bool | None:
-        """Return whether an answer is slower than 19 of 20 of the agent's own; None until those are known."""
+        """Return whether an answer is well slower than 19 of 20 of the agent's own; None until those are known."""
         mean, square, seconds, answers = self._entry[:4]
         if answers < LEAST_ANSWERS or seconds < LEAST_SECONDS:
             return None
         sigma = math.sqrt(max(0.0, square - mean * mean))
-        return bool(math.log(max(milliseconds, _LEAST_MS)) > mean + _P95_SIGMAS * sigma)
+        return bool(math.log(max(milliseconds, _LEAST_MS)) > mean + _P95_SIGMAS * sigma + math.log(MARGIN))
 
     def book(self, milliseconds: float, second: int, *, learn: bool) -> None:
         """Take an answer into account, at a second since 1970. learn: the agent is well, this is its normal."""
