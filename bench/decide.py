@@ -20,7 +20,8 @@ import psutil
 from bench.options import Options
 from bench.report import Report, Row
 from bench.stage import say
-from router.decide.decision import Contact, decide
+from router.decide.contact import Contact
+from router.decide.decision import decide
 from router.decide.world import World, world_of
 from runtime.snapshot import Snapshot
 from schemas.control import (

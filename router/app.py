@@ -15,8 +15,10 @@ from typing import Protocol
 import msgspec
 
 from router.classify.model import Classifier
-from router.decide.decision import Contact, decide, eligible_probes, repeat
+from router.decide.contact import Contact
+from router.decide.decision import decide, eligible_probes, repeat, spare_room
 from router.decide.permits import PermitLedger
+from router.decide.spillover import spent_spare
 from router.decide.world import World, world_of
 from router.limits import Capacity, Limits
 from router.models import UNASSIGNED, Choices, Model, Models
@@ -29,7 +31,7 @@ from schemas.envelope import Envelope, Packed, dead_letter
 from schemas.errors import DecodeError
 from schemas.fields import Disposition
 from schemas.interactions import Classification, Classified, Decision, Load, Offered
-from schemas.topics import CLASSIFIED, INTERACTION_EVENTS, MODELS, OFFERED, POLICY, ROUTED, contact_key
+from schemas.topics import CLASSIFIED, INTERACTION_EVENTS, MODELS, OFFERED, POLICY, ROUTED, TRANSITIONS, contact_key
 
 SERVICE = "router"
 GUARD_SECONDS = 24 * 60 * 60
@@ -113,7 +115,7 @@ class Router:
             list(map(_offered_once_as, offers, keys)), [f"{record.partition}:{record.offset}" for record in records]
         )
         policies = batch.snapshot.of(POLICY)
-        self._capacity.ask(policies, offers)
+        self._capacity.ask(policies, offers, batch.snapshot.of(TRANSITIONS))
         limited = self._limits.limited(policies, offers, batch.now)
         classifications, worlds = self._classify(offers, choices, batch.snapshot)
         others = self._guard.others()
@@ -196,16 +198,20 @@ class Router:
         return world
 
     def _decide(self, contact: Contact, world: World, now: int, load: Load) -> Decision:
+        """Decide a contact, with what is left of the permits that it may need, and spend the one that it takes."""
         probes = eligible_probes(contact, world, now) if world.any_recovering else ()
-        if not probes:
+        room = spare_room(contact, world, now) if now < world.spare_until else None
+        if not probes and room is None:
             return decide(contact, world, load, now)
-        tenant = contact.offered.tenant
-        permits = {
-            agent.endpoint.endpoint: self._permits.left(tenant, agent, contact.partition, now) for agent in probes
-        }
-        decision = decide(contact, world, msgspec.structs.replace(load, probe_permits=permits), now)
-        if decision.endpoint is not None and decision.endpoint in permits:
-            self._permits.spend(tenant, decision.endpoint, decision.breaker_epoch, contact.partition)
+        permits, partition = self._permits, contact.partition
+        grants = {agent.endpoint.endpoint: agent.grants for agent in probes}
+        left = {name: permits.left(each, partition, now) for name, each in grants.items()}
+        spare = None if room is None else max(0, permits.left((room,), partition, now))
+        decision = decide(contact, world, msgspec.structs.replace(load, probe_permits=left, spare=spare), now)
+        if decision.endpoint is not None and decision.endpoint in grants:
+            permits.spend(grants[decision.endpoint], partition)
+        elif room is not None and spent_spare(decision):
+            permits.spend((room,), partition)
         return decision
 
     def _pack(self, decision: Decision, classification: Classification, outputs: list[Packed]) -> None:

@@ -21,14 +21,17 @@ from schemas.topics import (
     COMMANDS,
     OFFERED,
     POLICY,
+    SPARE,
     TRANSITIONS,
-    endpoint_key,
     kill_scope,
     queue_key,
 )
+from schemas.wfm import SpareCapacity
 
 if TYPE_CHECKING:
     from router.classify.result import Classifier
+    from router.decide.contact import Contact
+    from router.decide.world import World
     from runtime.snapshot import Snapshot
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -48,12 +51,24 @@ class _People(msgspec.Struct, forbid_unknown_fields=True):
     available: float
 
 
+class _Breaker(msgspec.Struct, forbid_unknown_fields=True):
+    """A breaker, with what its transition says besides the state."""
+
+    state: BreakerState
+    shed_intents: tuple[str, ...] = ()
+    intents_only: bool = False
+    ramp_seconds: float = 0.0
+    ramp_from: float = 1.0
+    occurred_at: int = 0
+
+
 class _State(msgspec.Struct, forbid_unknown_fields=True):
     """What is supposed besides policies: see `trunkline decide --help`."""
 
-    breakers: dict[str, BreakerState] = {}
+    breakers: dict[str, BreakerState | _Breaker] = {}
     killed: list[str] = []
     people: dict[str, _People] = {}
+    spare: dict[str, int] = {}
     load: Load = Load()
     now: int | None = None
 
@@ -77,13 +92,16 @@ def decide(
     It is the router's own function. `counterfactual` has what would have sent the contact elsewhere: one input
     moved, from what to what, and where it would have gone then.
 
-    In the state, all of it optional: `breakers`, TENANT/ENDPOINT to closed, degraded, open, half_open or
-    forced_open; `killed`, a list of all, tenant/TENANT and agent/TENANT/ENDPOINT; `people`, TENANT/QUEUE to
-    {"required": 50, "available": 40}; `load`, as on a decision, with `full` agents and `limited` limits; `now`, in
-    microseconds since 1970, by default the time of each contact.
+    In the state, all of it optional: `breakers`, TENANT/ENDPOINT, or TENANT/ENDPOINT/VERSION for that of a version
+    alone, to closed, degraded, open, half_open or forced_open, or to {"state": "degraded", "shed_intents": ["refund"],
+    "intents_only": true} or {"state": "closed", "ramp_seconds": 60, "ramp_from": 0.2, "occurred_at": 0};
+    `killed`, a list of all, tenant/TENANT and agent/TENANT/ENDPOINT; `people`, TENANT/QUEUE to
+    {"required": 50, "available": 40}; `spare`, TENANT/QUEUE to contacts that its people may get, for tenants whose
+    spillover is metered; `load`, as on a decision, with `full` agents, `limited` limits and what is left as `spare`;
+    `now`, in microseconds since 1970, by default the time of each contact.
     """
+    from router.decide.contact import Contact  # noqa: PLC0415
     from router.decide.counterfactual import counterfactuals  # noqa: PLC0415 - `--help` need not load numpy
-    from router.decide.decision import Contact  # noqa: PLC0415
     from router.decide.decision import decide as decided  # noqa: PLC0415
     from router.decide.world import world_of  # noqa: PLC0415
 
@@ -95,10 +113,11 @@ def decide(
         for line, found in zip(batch, _classified(batch, model, classifier), strict=True):
             contact = Contact(line.offered, 0, line.number - 1, found)
             now = line.offered.occurred_at if state.now is None else state.now
-            taken = msgspec.to_builtins(decided(contact, world, state.load, now))
+            load = _load(state, contact, world, now)
+            taken = msgspec.to_builtins(decided(contact, world, load, now))
             taken["counterfactual"] = [
                 {"input": each.move.name, "from": each.move.was, "to": each.move.now, "then": each.outcome._asdict()}
-                for each in counterfactuals(contact, snapshot, state.load, now)
+                for each in counterfactuals(contact, snapshot, load, now)
             ]
             click.echo(json.dumps(taken, ensure_ascii=False))
 
@@ -110,6 +129,14 @@ def _state(path: Path | None) -> _State:
         return msgspec.json.decode(path.read_bytes(), type=_State)
     except msgspec.DecodeError as problem:
         raise SettingsError(f"{path}: {problem}; `trunkline decide --help` says what a state is") from problem
+
+
+def _load(state: _State, contact: Contact, world: World, now: int) -> Load:
+    """Return the load that is supposed. Where it says nothing of permits for people, none of them is spent."""
+    from router.decide.decision import spare_room  # noqa: PLC0415 - as above
+
+    room = spare_room(contact, world, now) if state.load.spare is None else None
+    return state.load if room is None else msgspec.structs.replace(state.load, spare=room.of(contact.partition))
 
 
 def _policies(files: Sequence[Path], bases: Sequence[Path]) -> dict[str, Policy]:
@@ -125,41 +152,43 @@ def _snapshot(policies: Mapping[str, Policy], state: _State) -> Snapshot:
     snapshot = Snapshot()
     for offset, (tenant, policy) in enumerate(sorted(policies.items())):
         snapshot = snapshot.with_record(POLICY, tenant, policy, offset)
-    agents = {
-        endpoint_key(tenant, endpoint.endpoint): (tenant, endpoint)
-        for tenant, policy in policies.items()
-        for endpoint in policy.endpoints
-    }
+    agents = [(tenant, endpoint) for tenant, policy in policies.items() for endpoint in policy.endpoints]
     snapshot = _with_breakers(snapshot, state.breakers, agents)
     scopes: dict[str, tuple[str | None, str | None]] = {kill_scope(None): (None, None)}
     scopes |= {kill_scope(tenant): (tenant, None) for tenant in policies}
-    scopes |= {
-        kill_scope(tenant, endpoint.endpoint): (tenant, endpoint.endpoint) for tenant, endpoint in agents.values()
-    }
+    scopes |= {kill_scope(tenant, endpoint.endpoint): (tenant, endpoint.endpoint) for tenant, endpoint in agents}
     for offset, scope in enumerate(state.killed):
         whose, name = scopes[_known("killed", scope, scopes)]
         order = KillSwitch(tenant=whose, endpoint=name, killed=True, reason="supposed", occurred_at=0)
         snapshot = snapshot.with_record(COMMANDS, scope, order, offset)
-    return _with_people(snapshot, state.people, policies)
-
-
-def _with_breakers(
-    snapshot: Snapshot, breakers: Mapping[str, BreakerState], agents: Mapping[str, tuple[str, Endpoint]]
-) -> Snapshot:
-    from router.decide.counterfactual import transition_to  # noqa: PLC0415 - as above
-
-    for offset, (key, breaker) in enumerate(breakers.items()):
-        made = transition_to(*agents[_known("breakers", key, agents)], breaker)
-        snapshot = snapshot.with_record(TRANSITIONS, key, made, offset)
-    return snapshot
-
-
-def _with_people(snapshot: Snapshot, people: Mapping[str, _People], policies: Mapping[str, Policy]) -> Snapshot:
     queues = {
         f"{tenant}/{queue.queue}": (tenant, queue.queue)
         for tenant, policy in policies.items()
         for queue in policy.queues
     }
+    return _with_spare(_with_people(snapshot, state.people, queues), state.spare, queues)
+
+
+def _with_breakers(
+    snapshot: Snapshot, breakers: Mapping[str, BreakerState | _Breaker], agents: Sequence[tuple[str, Endpoint]]
+) -> Snapshot:
+    from router.decide.breakers import breaker_keys  # noqa: PLC0415 - as above
+    from router.decide.counterfactual import transition_to  # noqa: PLC0415
+
+    known: dict[str, tuple[str, Endpoint, str | None]] = {}
+    for tenant, endpoint in agents:
+        own, of_version = breaker_keys(tenant, endpoint)
+        known |= {own: (tenant, endpoint, None), of_version: (tenant, endpoint, endpoint.version)}
+    for offset, (key, said) in enumerate(breakers.items()):
+        tenant, endpoint, version = known[_known("breakers", key, known)]
+        breaker = said if isinstance(said, _Breaker) else _Breaker(said)
+        fields = {**msgspec.structs.asdict(breaker), "version": version}
+        made = transition_to(tenant, endpoint, fields.pop("state"), **fields)
+        snapshot = snapshot.with_record(TRANSITIONS, key, made, offset)
+    return snapshot
+
+
+def _with_people(snapshot: Snapshot, people: Mapping[str, _People], queues: Mapping[str, tuple[str, str]]) -> Snapshot:
     for offset, (key, said) in enumerate(people.items()):
         tenant, queue = queues[_known("people", key, queues)]
         made = Availability(
@@ -167,6 +196,17 @@ def _with_people(snapshot: Snapshot, people: Mapping[str, _People], policies: Ma
             expires_at=LATEST, occurred_at=0,
         )  # fmt: skip
         snapshot = snapshot.with_record(AVAILABILITY, queue_key(tenant, queue), made, offset)
+    return snapshot
+
+
+def _with_spare(snapshot: Snapshot, spare: Mapping[str, int], queues: Mapping[str, tuple[str, str]]) -> Snapshot:
+    for offset, (key, permits) in enumerate(spare.items()):
+        tenant, queue = queues[_known("spare", key, queues)]
+        made = SpareCapacity(
+            tenant=tenant, queue=queue, revision=1, spare_contacts_per_minute=0.0, permits=(permits,),
+            expires_at=LATEST, occurred_at=0,
+        )  # fmt: skip
+        snapshot = snapshot.with_record(SPARE, queue_key(tenant, queue), made, offset)
     return snapshot
 
 

@@ -8,7 +8,8 @@ memory within the slice, and writes at the slice's end what it has given. The ru
     Between two reads of an agent's count, a router gives the agent no more contacts than the count leaves free,
     and no more than a slice has.
 
-So an agent gets at most one slice from each router above `max_concurrent`. Once the count in Redis has reached the
+So an agent gets at most one slice from each router above what it may have: `max_concurrent`, or less while its breaker
+says so (`most_at_once`, which counts from the next read). Once the count in Redis has reached the
 limit, whoever reads it gives nothing more; what is still given is on reads from before, and that is a slice's worth
 from each router at most. Nothing in this depends on how old a read is, or how fast contacts come.
 
@@ -17,9 +18,9 @@ router's part of what it leaves free: free contacts / routers, where there are a
 own partitions, rounded up. Near the limit nothing fits and each slice reads; where all have read the same, nothing
 goes above at all. An agent that is full stays so for COUNT_SECONDS.
 
-Without Redis, each router has a share of every agent: max_concurrent * own partitions / all partitions, rounded
+Without Redis, each router has a share of every agent: what it may have * own partitions / all partitions, rounded
 down. Nobody tells it then what has ended, so it gives an agent no more than its share in HOLD_SECONDS, by
-Trunkline's time, counting what it gave before Redis went. Shares add up to max_concurrent at most: with contacts
+Trunkline's time, counting what it gave before Redis went. Shares add up to that at most: with contacts
 that end within HOLD_SECONDS, no agent has more at once. What that costs: an agent with less than one contact for a
 router gets none of it, and one whose contacts take a tenth of HOLD_SECONDS is a tenth as busy. A router that has
 just started, or was given partitions just now, does not know what others gave for them.
@@ -31,15 +32,17 @@ import hashlib
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from runtime.metrics import METRICS
 from runtime.step import LoopOptions
+from schemas.agents import Transition
 from schemas.control import Policy
 from schemas.fields import MICROS_PER_SECOND
 from schemas.interactions import Offered
 from schemas.rules import Limit, LimitBy
-from schemas.topics import contact_key, endpoint_key
+from schemas.topics import breaker_key, contact_key, endpoint_key
 
 COUNT_SECONDS = 0.25
 """For so long, in real time, a count may stand. Within it no one notices what has ended."""
@@ -48,6 +51,7 @@ HOLD_SECONDS = 600
 _BUCKET_SECONDS = 10
 """What was given is forgotten in steps of so many seconds."""
 _SLICE = LoopOptions().slice_records
+_NO_BREAKERS: Mapping[str, Transition] = MappingProxyType({})
 
 Taken = tuple[str, str]
 """The key of an agent and that of a contact."""
@@ -142,11 +146,20 @@ class _Tenant:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.keys = {each.endpoint: endpoint_key(policy.tenant, each.endpoint) for each in policy.endpoints}
-        self.most = [(each.endpoint, self.keys[each.endpoint], each.max_concurrent) for each in policy.endpoints]
+        self.plain = [(each.endpoint, self.keys[each.endpoint], each.max_concurrent) for each in policy.endpoints]
         self.full: tuple[str, ...] = ()
         self.stands_until = 0.0
         self.room = 0
         self._free: dict[str, int] = {}
+
+    def most(self, caps: Mapping[str, int]) -> list[tuple[str, str, int]]:
+        """Return each agent, its key, and the contacts that it may have. caps: breaker -> what it leaves the agent."""
+        tenant = self.policy.tenant
+        versions = [breaker_key(tenant, each.endpoint, each.version) for each in self.policy.endpoints]
+        return [
+            (endpoint, key, min(most, caps.get(key, most), caps.get(version, most)))
+            for (endpoint, key, most), version in zip(self.plain, versions, strict=True)
+        ]
 
     def note(self, free: dict[str, int], routers: int, stands_until: float) -> None:
         """Take note of how many contacts each agent may still be given, as it was read."""
@@ -186,6 +199,8 @@ class Capacity:
         self._clock = clock
         self._tenants: dict[str, _Tenant] = {}
         self._due: list[_Tenant] = []
+        self._breakers = _NO_BREAKERS
+        self._caps: dict[str, int] = {}
         self._bucket = 0
         self._held: Counter[str] = Counter()
         self._buckets: deque[tuple[int, Counter[str]]] = deque()
@@ -196,8 +211,20 @@ class Capacity:
 
     # A slice.
 
-    def ask(self, policies: Mapping[str, Policy], offers: Sequence[Offered]) -> None:
-        """Begin a slice: send for the counts that it needs and that do not stand. Does not wait."""
+    def ask(
+        self,
+        policies: Mapping[str, Policy],
+        offers: Sequence[Offered],
+        breakers: Mapping[str, Transition] = _NO_BREAKERS,
+    ) -> None:
+        """Begin a slice: send for the counts that it needs and that do not stand. Does not wait.
+
+        policies: tenant -> policy; breakers: key -> its latest transition, the same object while nothing changes.
+        """
+        if breakers is not self._breakers:
+            caps = ((key, breaker.most_at_once) for key, breaker in breakers.items())
+            self._caps = {key: most for key, most in caps if most is not None}
+            self._breakers = breakers
         if self._open:  # the slice before failed: what it noted is not so
             self._tenants.clear()
             self._open = []
@@ -213,7 +240,7 @@ class Capacity:
                 due.append(tenant)
         self._due = due
         if due:
-            self._counts.ask([key for tenant in due for _, key, _ in tenant.most])
+            self._counts.ask([key for tenant in due for _, key, _ in tenant.plain])
 
     def answered(self, owned: int, now: int) -> None:
         """Wait for what was asked. owned: own partitions. now: Trunkline's time, microseconds."""
@@ -226,12 +253,11 @@ class Capacity:
         routers = -(-self._partitions // owned)
         stands_until = self._clock() + COUNT_SECONDS if counts is not None else 0.0
         for tenant in self._due:
+            most_of = tenant.plain if not self._caps else tenant.most(self._caps)
             if counts is not None:
-                free = {endpoint: most - counts[key] for endpoint, key, most in tenant.most}
+                free = {endpoint: most - counts[key] for endpoint, key, most in most_of}
             else:
-                free = {
-                    endpoint: most * owned // self._partitions - self._held[key] for endpoint, key, most in tenant.most
-                }
+                free = {endpoint: most * owned // self._partitions - self._held[key] for endpoint, key, most in most_of}
             tenant.note(free, routers, stands_until)
 
     def full(self, tenant: str) -> tuple[str, ...]:

@@ -242,13 +242,16 @@ class FaultKind(enum.StrEnum):
     ERRORS = "errors"
     LATENCY = "latency"
     WRONG_ANSWERS = "wrong_answers"
+    TIMEOUTS = "timeouts"
+    RATE_LIMITS = "rate_limits"
+    LOOPS = "loops"
 
 
 class Fault(Event, frozen=True, kw_only=True):
     """An order to the simulated AI fleet: from now on `endpoint` misbehaves (or no longer).
 
-    `severity`: share of turns hit for errors and wrong answers, factor for latency; an outage
-    hits all.
+    `severity`: share of turns hit for errors, wrong answers, timeouts, rate limits and loops, factor for latency; an
+    outage hits all.
     """
 
     endpoint: Name

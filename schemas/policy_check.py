@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from schemas.control import Endpoint, HumanQueue, KillSwitch, Policy, ThresholdRow
+from schemas.control import BreakerPolicy, Endpoint, HumanQueue, KillSwitch, Policy, ThresholdRow
 from schemas.errors import RecordError
 from schemas.hours import days_of, instant, spans_of, zone
 from schemas.interactions import Thresholds
-from schemas.rules import ComplianceEffect, IntentHandling
+from schemas.rules import ComplianceEffect, IntentHandling, Spillover
 
 ANY = "*"
 
@@ -67,14 +67,8 @@ def problems(policy: Policy) -> Iterator[PolicyProblem]:
     yield from _disordered(("thresholds",), policy.thresholds)
     for row in policy.matrix:
         yield from _disordered(("matrix", row_name(row)), row)
-    breaker = policy.breaker
-    for low, high in (("degraded_failure_rate", "open_failure_rate"), ("open_seconds", "open_seconds_max")):
-        if getattr(breaker, low) > getattr(breaker, high):
-            yield PolicyProblem(
-                ("breaker", low),
-                f"{getattr(breaker, low):g} is more than {high}, {getattr(breaker, high):g}",
-                f"lower it, or raise {high}",
-            )
+    yield from _of_breaker(policy.breaker)
+    yield from _of_spillover(policy.spillover)
 
 
 def _of_queues(policy: Policy) -> Iterator[PolicyProblem]:
@@ -118,6 +112,44 @@ def _of_rules(policy: Policy) -> Iterator[PolicyProblem]:
             f"{relief.shortage_from:g} is not below shortage_full, {relief.shortage_full:g}",
             "lower it, or raise shortage_full",
         )
+
+
+def _of_breaker(breaker: BreakerPolicy) -> Iterator[PolicyProblem]:
+    for low, high in (("degraded_failure_rate", "open_failure_rate"), ("open_seconds", "open_seconds_max")):
+        if getattr(breaker, low) > getattr(breaker, high):
+            yield _more(("breaker", low), getattr(breaker, low), high, getattr(breaker, high))
+    targets, path = breaker.targets, ("breaker", "targets")
+    yield from _repeated(".".join((*path, "latency")), (each.channel for each in targets.latency))
+    for each in targets.latency:
+        if each.p95_ms <= 0.0:
+            yield PolicyProblem((*path, "latency", each.channel), "is 0, which no answer keeps", "give milliseconds")
+    baseline = targets.csat_baseline
+    if baseline is not None and targets.csat_within > baseline:
+        yield _more((*path, "csat_within"), targets.csat_within, "csat_baseline", baseline)
+    if targets.utilisation_most <= 0.0:
+        yield PolicyProblem(
+            (*path, "utilisation_most"), "is 0, which one contact is above", "give a share of max_concurrent"
+        )
+
+
+def _of_spillover(said: Spillover) -> Iterator[PolicyProblem]:
+    yield from _repeated("spillover.channels", (each.channel for each in said.channels))
+    yield from _repeated("spillover.priorities", (each.segment for each in said.priorities))
+    yield from _repeated("spillover.notices", (each.channel for each in said.notices))
+    limit, path = said.deflect_below, ("spillover", "deflect_below")
+    lowest = min([0, *(each.priority for each in said.priorities)])
+    if limit is None:
+        return
+    if not said.metered:
+        yield PolicyProblem(path, "has no meaning while metered is false", "set metered: true, or take it away")
+    elif limit <= lowest:
+        yield PolicyProblem(
+            path, f"no contact has a priority below {limit}: the lowest is {lowest}", "raise it, or lower a priority"
+        )
+
+
+def _more(path: tuple[str, ...], low: float, name: str, high: float) -> PolicyProblem:
+    return PolicyProblem(path, f"{low:g} is more than {name}, {high:g}", f"lower it, or raise {name}")
 
 
 def _of_agent(endpoint: Endpoint) -> Iterator[PolicyProblem]:

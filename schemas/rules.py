@@ -236,13 +236,15 @@ class Tightening(Event, frozen=True, kw_only=True):
     """How far thresholds rise while AI is degraded, and that intents which are not `simple` then go to people.
 
     AI is degraded while this share of the tenant's agents is killed or has a breaker that is not closed. It comes
-    before relief: with both, thresholds rise and do not fall.
+    before relief: with both, thresholds rise and do not fall. `resolved_least`: intents of which no agent is shown to
+    resolve this share, at the lower end of its 95 % interval, then go to people as well.
     """
 
     agents_unwell: Annotated[float, Meta(gt=0.0, le=1.0, description="share of the tenant's agents")] = 0.5
     contained_by: Probability = 0.0
     assisted_by: Probability = 0.0
     simple_only: bool = True
+    resolved_least: Probability | None = None
 
 
 class ChannelAnswer(Event, frozen=True, kw_only=True):

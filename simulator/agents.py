@@ -13,14 +13,11 @@ from simulator.agenda import micros
 from simulator.centre import Centre
 from simulator.contact import Contact, Phase
 from simulator.fleet import ESCALATION_SHARE, Answer, Fleet
-from simulator.floor import Floor
+from simulator.floor import WORD_SECONDS, Floor
 from simulator.ledger import Ledger
 from simulator.stint import Awaits, Stint
 from simulator.talk import Says
 
-WORD_SECONDS = 30.0
-"""So long, in virtual seconds whatever the pace, a platform waits for a warm transfer or another agent; then the ACD
-gives the contact to people itself. A verdict may take as long as the policy says, and its transfer this long again."""
 FAILURES_TO_GIVE_UP = 2
 """Failing turns in a row after which the ACD gives the contact to people, where the policy does not say."""
 LATE_SHARE = 0.2
@@ -95,11 +92,10 @@ class Agents:
         if result.verdict is VerdictKind.TAKE_OVER:
             self._await(at, contact, Awaits.HANDOFF)
         elif result.verdict is VerdictKind.REJECT:
-            stint.answers_left += 1
-            stint.then = stint.says
+            stint.take_back()
             self._call(at, contact, stint)
         else:
-            self._said(at, contact, stint)
+            self._said(at, contact, stint, edited=result.verdict is VerdictKind.EDIT)
 
     # -- turn by turn
 
@@ -133,13 +129,12 @@ class Agents:
         assert answer is not None  # noqa: S101 - set by the call that ends here
         if not answer.failed:
             stint.failures = 0
-            stint.answers_left -= 1
             stint.then = self._what_then(stint, answer)
         turn = self._ledger.report(at, contact, stint, answer)
         if stint.says is Says.ASKS:
             self._person_asked(at, contact, stint)
         elif answer.failed:
-            self._failed(at, contact, stint)
+            self._failed(at, contact, stint, answer)
         elif stint.says is Says.CHANGES:
             self._await(at, contact, Awaits.AGENT)
         elif stint.must_wait(turn, contact.decided_at):
@@ -148,7 +143,12 @@ class Agents:
             self._said(at, contact, stint)
 
     def _what_then(self, stint: Stint, answer: Answer) -> Says:
-        """Return what the customer will say to an answer."""
+        """Return what the customer will say to an answer, which brings the end nearer unless it leads nowhere."""
+        if stint.goes_round(answer):
+            stint.loops += 1
+            return Says.ASKS if self._fleet.wearies(stint.loops, self._ledger.rng) else Says.DOUBTS
+        stint.loops = 0
+        stint.answers_left -= 1
         left = stint.answers_left
         if self._fleet.asks_for_person(answer, self._ledger.rng) or left == stint.asks_with_left:
             return Says.ASKS
@@ -156,10 +156,16 @@ class Agents:
             return Says.CHANGES
         return Says.DOUBTS if answer.wrong else Says.GOES_ON
 
-    def _said(self, at: int, contact: Contact, stint: Stint) -> None:
-        """The answer has reached the customer, who replies in a while unless all is done."""
-        wrong = stint.answer is not None and stint.answer.wrong
-        contact.mood = talk.mood(contact.mood, talk.AFTER_WRONG if wrong else talk.AFTER_RIGHT)
+    def _said(self, at: int, contact: Contact, stint: Stint, *, edited: bool = False) -> None:
+        """The answer, or what a supervisor made of it, has reached the customer, who replies unless all is done."""
+        answer = stint.answer
+        assert answer is not None  # noqa: S101 - it is what reached the customer
+        change = talk.AFTER_RIGHT
+        if not edited:
+            contact.misled = contact.misled or answer.wrong
+            change = talk.AFTER_LOOP if stint.goes_round(answer) else change
+            change = talk.AFTER_WRONG if answer.wrong else change
+        contact.mood = talk.mood(contact.mood, change)
         if stint.answers_left == 0 and stint.then is not Says.ASKS:
             contact.leave_ai(at)
             self._ledger.close(at, contact, FinishedBy.AI)
@@ -172,7 +178,7 @@ class Agents:
         else:
             self._to_people(at, contact, contact.queue)
 
-    def _failed(self, at: int, contact: Contact, stint: Stint) -> None:
+    def _failed(self, at: int, contact: Contact, stint: Stint, answer: Answer) -> None:
         """Try again, as often as the policy bears, whose transfer then comes; else as often as the ACD does."""
         stint.failures += 1
         contact.mood = talk.mood(contact.mood, talk.AFTER_FAILURE)
@@ -182,7 +188,7 @@ class Agents:
         elif most is None and (stint.failures >= FAILURES_TO_GIVE_UP or self._fleet.is_out(stint.endpoint)):
             self._to_people(at, contact, contact.queue)
         else:
-            self._ledger.plan(contact, at + micros(self._fleet.retry_seconds()), self._retry)
+            self._ledger.plan(contact, at + micros(self._fleet.retry_seconds(answer)), self._retry)
 
     # -- what ends it
 

@@ -17,7 +17,7 @@ from runtime.settings import Settings
 from schemas.codec import Codec
 from schemas.control import ClockSetting, Fault, FaultKind, Policy
 from schemas.fields import MICROS_PER_SECOND
-from schemas.topics import ASSIGNMENTS, CLOCK, FAULTS, HANDOFFS, POLICY, ROUTED, SUPERVISION_REQUESTS, Effect
+from schemas.topics import ASSIGNMENTS, CLOCK, FAULTS, HANDOFFS, POLICY, PROBES, ROUTED, SUPERVISION_REQUESTS, Effect
 from simulator.arrivals import Interval, bounded, by_intervals, constant_rate, midnight, read_intervals
 from simulator.centre import Centre
 from simulator.fleet import DEFAULT_SEVERITY
@@ -32,7 +32,7 @@ SOURCE = "simulator"
 SETTLE_SECONDS = 2.0
 """Real seconds between a new clock or policy and the first offer: services apply them within one batch."""
 _FLUSH_SECONDS = 30.0
-_FOLLOWED = (ROUTED, HANDOFFS, ASSIGNMENTS, SUPERVISION_REQUESTS, FAULTS)
+_FOLLOWED = (ROUTED, HANDOFFS, ASSIGNMENTS, SUPERVISION_REQUESTS, FAULTS, PROBES)
 
 
 class Simulation:
@@ -103,7 +103,9 @@ class Simulation:
 
     def _world(self, start: int, policy: Policy) -> World:
         options = self._options
-        arrivals, handling = random.Random(f"arrivals-{options.seed}"), random.Random(f"handling-{options.seed}")
+        arrivals, handling, beside = (
+            random.Random(f"{purpose}-{options.seed}") for purpose in ("arrivals", "handling", "beside")
+        )
         centre = Centre(
             tenant=options.tenant,
             run_id=self.run_id,
@@ -114,9 +116,13 @@ class Simulation:
             offer_twice=options.offer_twice,
             change_matter=options.change_matter,
             supervisors=options.supervisors,
+            qa_share=options.qa_share,
+            qa_after_seconds=options.qa_after_seconds,
+            rated_share=options.rated_share,
+            callback_seconds=options.callback_seconds,
         )
         faults = [order for fault in options.faults for order in fault.orders(start)]
-        world = World(centre, self._schedule(start, arrivals), arrivals, handling, faults)
+        world = World(centre, self._schedule(start, arrivals), arrivals, handling, beside, faults)
         world.step(0, [policy])
         return world
 

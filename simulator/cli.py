@@ -18,8 +18,14 @@ from runtime.options import TOOL, with_settings
 from runtime.settings import Settings
 from schemas.control import FaultKind
 from simulator.app import Simulation, order_fault
-from simulator.centre import DEFAULT_SUPERVISORS
+from simulator.centre import (
+    DEFAULT_QA_AFTER_SECONDS,
+    DEFAULT_QA_SHARE,
+    DEFAULT_RATED_SHARE,
+    DEFAULT_SUPERVISORS,
+)
 from simulator.options import Options, parse_fault, parse_people
+from simulator.people import CALLBACK_SECONDS
 from simulator.report import Progress
 from simulator.utterances import DEFAULT_FILE
 
@@ -49,6 +55,14 @@ _ABOVE_ZERO = click.FloatRange(min=0.0, min_open=True)
               help="Share of AI contacts that turn to another matter half-way, for another agent.")  # fmt: skip
 @click.option("--supervisors", type=click.IntRange(min=0), default=DEFAULT_SUPERVISORS, show_default=True,
               help="Supervisors who come, where the policy has sessions_per_supervisor.")  # fmt: skip
+@click.option("--qa-share", type=_SHARE, default=DEFAULT_QA_SHARE, show_default=True,
+              help="Share of contacts finished by AI that QA labels.")  # fmt: skip
+@click.option("--qa-after", "qa_after_seconds", type=click.FloatRange(min=0.0), default=DEFAULT_QA_AFTER_SECONDS,
+              show_default=True, help="Virtual seconds from the end of a contact to its label.")  # fmt: skip
+@click.option("--rated-share", type=_SHARE, default=DEFAULT_RATED_SHARE, show_default=True,
+              help="Share of contacts with AI that the customer rates.")  # fmt: skip
+@click.option("--callback-within", "callback_seconds", type=_ABOVE_ZERO, default=CALLBACK_SECONDS, show_default=True,
+              help="Seconds at pace 1 after which a promised callback is given up.")  # fmt: skip
 @click.option("--malformed", type=_SHARE, default=0.0, help="Malformed records per contact, beside the contacts.")
 @click.option("--fault", metavar="ENDPOINT:KIND[:SEVERITY]@START+DURATION", multiple=True,
               help="Fault of an AI endpoint, in virtual seconds after traffic starts. Repeatable.")  # fmt: skip
@@ -65,8 +79,9 @@ def simulate(
 ) -> None:  # fmt: skip
     """Offer contacts, play the AI fleet turn by turn, the people, and supervisors where there are any.
 
-    Warm transfers, handovers and verdicts are obeyed; packets of transfers are acknowledged.
-    Ends when every contact is closed. Exit code 1 where some are not, and it was not stopped.
+    Warm transfers, handovers, verdicts, holds, callbacks and deflections are obeyed; packets of transfers are
+    acknowledged, and probes wanted of agents made. Ends when every contact is closed; labels of QA that are due later
+    are not written. Exit code 1 where contacts are open, and it was not stopped.
     """
     options = Options(
         day=day.date() if day is not None else None,
@@ -112,7 +127,8 @@ def _clock_time(micros: int) -> str:
 @click.argument("endpoint")
 @click.argument("kind", type=click.Choice([kind.value for kind in FaultKind]))
 @click.option("--severity", type=click.FloatRange(min=0.0),
-              help="Share of turns hit (errors 0.6, wrong_answers 0.8) or factor on latency (5).")  # fmt: skip
+              show_default="0.6, wrong_answers 0.8, latency 5",
+              help="Share of turns hit, or factor on latency.")  # fmt: skip
 def simulate_fault(settings: Settings, endpoint: str, kind: str, severity: float | None) -> None:
     """Make ENDPOINT of the running simulation misbehave from now on; the kind `none` heals it."""
     fault = order_fault(settings, endpoint, FaultKind(kind), severity)

@@ -10,7 +10,7 @@ from schemas.conversations import HandoffAck
 from schemas.fields import MICROS_PER_SECOND, Channel, FinishedBy
 from schemas.interactions import Completed, Offered, Turn
 from simulator.agenda import Due
-from simulator.fleet import Answer
+from simulator.fleet import COST_PER_TOKEN, Answer
 from simulator.stint import Stint
 from simulator.talk import Says, agent_text, assessment
 from simulator.utterances import Utterance
@@ -26,6 +26,10 @@ class Phase(enum.Enum):
 
     UNDECIDED = enum.auto()
     WITH_AI = enum.auto()
+    HELD = enum.auto()
+    """The customer waits, in no line yet, for Trunkline's word to go on."""
+    PROMISED = enum.auto()
+    """The customer has hung up, and is to be called back."""
     WAITING = enum.auto()
     WITH_PEOPLE = enum.auto()
 
@@ -35,12 +39,14 @@ class Contact:
 
     `opening`: its first words, or those of its present matter. `stint`: of the agent that has it. `due`: what happens
     to it next. `epoch`: of the last decision taken; `fence`: agents of a lower epoch have lost it. `turns`: all that
-    were reported.
+    were reported. `patient_until`: when a customer who waits gives up. `released`: people have it, whatever a decision
+    says that is still to come. `misled`: a wrong answer reached the customer.
     """
 
-    __slots__ = ("ai_seconds", "decided_at", "due", "epoch", "fence", "mood", "name", "opening", "phase", "queue",
-                 "stint", "talk_seconds", "talk_then_wrap", "talks_since", "tenant", "turns", "wait_seconds",
-                 "waits_since", "watched", "wrap_seconds")  # fmt: skip
+    __slots__ = ("ai_seconds", "decided_at", "due", "epoch", "fence", "misled", "mood", "name", "opening",
+                 "patient_until", "phase", "queue", "released", "stint", "talk_seconds", "talk_then_wrap",
+                 "talks_since", "tenant", "turns", "wait_seconds", "waits_since", "watched",
+                 "wrap_seconds")  # fmt: skip
 
     def __init__(self, offered: Offered) -> None:
         self.name = offered.interaction_id
@@ -52,10 +58,10 @@ class Contact:
         self.due: Due | None = None
         self.decided_at = 0
         self.epoch = self.fence = 0
-        self.watched = False
+        self.watched = self.released = self.misled = False
         self.turns = 0
         self.mood = 0.0
-        self.waits_since = self.talks_since = 0
+        self.waits_since = self.patient_until = self.talks_since = 0
         self.talk_then_wrap = (0.0, 0.0)
         self.ai_seconds = self.wait_seconds = self.talk_seconds = self.wrap_seconds = 0.0
 
@@ -75,6 +81,11 @@ class Contact:
         stint.turns += 1
         stint.note_tone(self.mood)
         sums_up = stint.then is Says.ASKS and stint.says is not Says.ASKS
+        looping = stint.goes_round(answer)
+        tokens = answer.tokens(stint.turns, len(stint.words), looping=looping)
+        text = agent_text(stint.says, answer, stint.said, rng)
+        if text is not None:
+            stint.said.append(text)
         return Turn(
             interaction_id=self.name,
             tenant=self.tenant,
@@ -87,11 +98,15 @@ class Contact:
             occurred_at=at,
             epoch=stint.epoch,
             customer_text=stint.words,
-            agent_text=agent_text(stint.says, answer, rng),
+            agent_text=text,
             sentiment=self.mood,
             person_asked=stint.says is Says.ASKS,
             intent=stint.intent if stint.says is Says.CHANGES and not answer.failed else None,
             assessment=assessment(stint.intent, stint.turns, wrong=answer.wrong) if sums_up else None,
+            tokens=tokens,
+            cost=tokens * COST_PER_TOKEN,
+            retry_after_seconds=answer.retry_after_seconds,
+            no_progress=looping,
         )
 
     def acknowledged(self, at: int, epoch: int) -> HandoffAck:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 
 from schemas.fields import Event, FinishedBy
 from schemas.interactions import Turn
@@ -16,7 +17,10 @@ from simulator.stint import Stint
 
 
 class Ledger:
-    """The books of a world. `rng` is for handling: whatever depends on decisions."""
+    """The books of a world. `rng` is for handling: whatever depends on decisions.
+
+    `after_close` is called with each contact that has ended, when, and who ended it.
+    """
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
@@ -24,6 +28,7 @@ class Ledger:
         self.tally = Tally()
         self.contacts: dict[str, Contact] = {}
         self.phases: Counter[Phase] = Counter()
+        self.after_close: Callable[[int, Contact, FinishedBy], None] = lambda _at, _contact, _by: None
         self._effects: list[Effect] = []
 
     def open(self, contact: Contact) -> None:
@@ -56,6 +61,7 @@ class Ledger:
         del self.contacts[contact.name]
         self.tally.completed[by] += 1
         self.emit(INTERACTION_EVENTS, contact.completed(at, by))
+        self.after_close(at, contact, by)
 
     def emit(self, topic: Topic, event: Event) -> None:
         """Have an event written."""

@@ -17,7 +17,7 @@ from schemas.control import ClockSetting
 from schemas.errors import DecodeError
 from schemas.fields import MICROS_PER_SECOND
 from schemas.interactions import Offered
-from schemas.topics import BY_NAME, FAULTS, OFFERED, POLICY, Effect
+from schemas.topics import BY_NAME, FAULTS, OFFERED, POLICY, PROBES, Effect
 from simulator.malformed import Malformed
 from simulator.options import Options
 from simulator.report import AppliedFault, Progress, Summary, describe_missing
@@ -30,10 +30,12 @@ _WAKE_SECONDS_MIN, _WAKE_SECONDS_MAX = 0.002, 0.05
 _READ_RECORDS = 5000
 _FLUSH_SECONDS = 30.0
 _EXAMPLES = 3
+_ABOUT_AGENTS = frozenset((FAULTS.name, PROBES.name))
+"""Topics whose records are about agents, not about contacts of some run."""
 
 
 class Links(NamedTuple):
-    """What ties a run to Kafka. `reader` follows decisions, what sessions tell, and the orders of faults."""
+    """What ties a run to Kafka. `reader` follows decisions, what sessions tell, faults, and the probes wanted."""
 
     codec: Codec
     control: ControlFollower
@@ -100,7 +102,7 @@ class Run:
             self._policy_epoch = snapshot.epoch(POLICY)
             inputs += [policy for policy in snapshot.of(POLICY).values() if policy.tenant == self._options.tenant]
         for record in records:
-            if record.topic != FAULTS.name and not (record.key or b"").startswith(self._key_prefix):
+            if record.topic not in _ABOUT_AGENTS and not (record.key or b"").startswith(self._key_prefix):
                 continue  # another run's
             try:
                 event = self._codec.decode(record.value, BY_NAME[record.topic].types)
@@ -138,6 +140,9 @@ class Run:
             handovers=tally.handovers,
             refused=tally.refused,
             verdicts=tally.verdicts,
+            probes=tally.probes,
+            spill=tally.spill,
+            grading=tally.grading,
             completed=dict(tally.completed),
             pools=dict(tally.pools),
             faults=[

@@ -11,15 +11,21 @@ from pathlib import Path
 from runtime.errors import SettingsError
 from schemas.control import Fault, FaultKind
 from schemas.fields import MICROS_PER_SECOND
-from simulator.centre import DEFAULT_SUPERVISORS
+from simulator.centre import (
+    DEFAULT_QA_AFTER_SECONDS,
+    DEFAULT_QA_SHARE,
+    DEFAULT_RATED_SHARE,
+    DEFAULT_SUPERVISORS,
+)
 from simulator.fleet import DEFAULT_SEVERITY
+from simulator.people import CALLBACK_SECONDS
 from simulator.utterances import DEFAULT_FILE
 
 DEFAULT_RATE_PER_SECOND = 10.0
 _DRAIN_BASE_SECONDS = 60.0
 _DRAIN_HANDLING_SECONDS = 1800.0
 """Virtual seconds at pace 1 in which practically every contact ends: the longest talk (720 s) after a wait of
-three times the mean patience (300 s)."""
+three times the mean patience (300 s), which is also as long as a callback is waited for."""
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _FAULT = re.compile(
@@ -77,8 +83,9 @@ class Options:
     """Everything about a run but where Kafka is.
 
     `rate_per_second`, `duration_seconds` and faults are in virtual seconds, `drain_seconds` and
-    `report_seconds` in real ones. Without `arrivals` the rate is constant (10 per second unless given).
-    Without `duration_seconds`, `contacts` or `arrivals` the run lasts until it is stopped.
+    `report_seconds` in real ones; `qa_share` to `callback_seconds` are those of `Centre`. Without `arrivals` the rate
+    is constant (10 per second unless given). Without `duration_seconds`, `contacts` or `arrivals` the run lasts until
+    it is stopped.
     """
 
     tenant: str = "demo"
@@ -97,6 +104,10 @@ class Options:
     offer_twice: float = 0.0
     change_matter: float = 0.0
     supervisors: int = DEFAULT_SUPERVISORS
+    qa_share: float = DEFAULT_QA_SHARE
+    qa_after_seconds: float = DEFAULT_QA_AFTER_SECONDS
+    rated_share: float = DEFAULT_RATED_SHARE
+    callback_seconds: float = CALLBACK_SECONDS
     malformed: float = 0.0
     faults: tuple[PlannedFault, ...] = ()
     drain_seconds: float | None = None
@@ -104,13 +115,17 @@ class Options:
 
     def __post_init__(self) -> None:
         """Raise SettingsError where a value is out of range or two contradict each other."""
-        for name in ("speed", "pace", "report_seconds", "rate_per_second", "duration_seconds"):
+        for name in (
+            "speed", "pace", "report_seconds", "rate_per_second", "duration_seconds", "callback_seconds",
+        ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise SettingsError(f"{name} must be above 0, not {value}")
-        for name in ("offer_twice", "change_matter", "malformed"):
+        for name in ("offer_twice", "change_matter", "malformed", "qa_share", "rated_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise SettingsError(f"{name} is a share from 0 to 1, not {getattr(self, name)}")
+        if self.qa_after_seconds < 0:
+            raise SettingsError(f"qa_after_seconds must be 0 or more, not {self.qa_after_seconds}")
         if self.arrivals is not None and self.rate_per_second is not None:
             raise SettingsError("give --arrivals or --rate, not both: each says how many contacts come")
         if self.arrivals is not None and self.day is None:
@@ -126,4 +141,5 @@ class Options:
         """Return how many real seconds after the last offer the run may take to close what is open."""
         if self.drain_seconds is not None:
             return self.drain_seconds
-        return _DRAIN_BASE_SECONDS + _DRAIN_HANDLING_SECONDS * self.pace / self.speed
+        handling = _DRAIN_HANDLING_SECONDS + max(0.0, self.callback_seconds - CALLBACK_SECONDS)
+        return _DRAIN_BASE_SECONDS + handling * self.pace / self.speed

@@ -15,6 +15,8 @@ MAX_TALK_SECONDS = 3 * TALK_SECONDS
 """Longer talks (1 in 600) are cut, so that a run comes to its end; the mean loses 0.1 %."""
 WRAP_SECONDS = 30.0
 PATIENCE_SECONDS = 300.0
+CALLBACK_SECONDS = 3 * PATIENCE_SECONDS
+"""So long a customer counts on a promised callback, as long as one in twenty would have waited on the line."""
 HANDLE_SECONDS = TALK_SECONDS + WRAP_SECONDS
 """Mean handle time (AHT), talk and wrap: 270 s."""
 
@@ -24,11 +26,12 @@ Waiting = TypeVar("Waiting")
 
 
 class Desk(Generic[Waiting]):
-    """One queue: people, some of them busy, and those who wait for one, by id."""
+    """One queue: people, some of them busy, those who wait for one, and those who are to be called back, by id."""
 
     def __init__(self, people: int) -> None:
         self._free = people
         self._line: OrderedDict[str, Waiting] = OrderedDict()
+        self._promised: OrderedDict[str, Waiting] = OrderedDict()
 
     @property
     def waiting(self) -> int:
@@ -37,22 +40,30 @@ class Desk(Generic[Waiting]):
 
     def arrive(self, name: str, contact: Waiting) -> bool:
         """Return whether a free person takes the contact; otherwise it waits in line."""
+        return self._arrive(name, contact, self._line)
+
+    def promise(self, name: str, contact: Waiting) -> bool:
+        """Return whether a free person calls the contact back at once; otherwise one does when nobody waits."""
+        return self._arrive(name, contact, self._promised)
+
+    def _arrive(self, name: str, contact: Waiting, line: OrderedDict[str, Waiting]) -> bool:
         if self._free:
             self._free -= 1
             return True
-        self._line[name] = contact
+        line[name] = contact
         return False
 
     def leave(self, name: str) -> bool:
-        """Take a contact out of the line; return whether it was still in it."""
-        return self._line.pop(name, None) is not None
+        """Take a contact out of the line, or off the callbacks; return whether it was still there."""
+        return (self._line.pop(name, None) or self._promised.pop(name, None)) is not None
 
     def release(self) -> Waiting | None:
-        """Return the contact that a person who has finished takes next; None: nobody waits, the person is free."""
-        if not self._line:
+        """Return the contact that a person who has finished takes, or calls, next; None: the person is free."""
+        line = self._line or self._promised
+        if not line:
             self._free += 1
             return None
-        return self._line.popitem(last=False)[1]
+        return line.popitem(last=False)[1]
 
 
 class Durations:

@@ -8,11 +8,59 @@ from typing import Any
 
 
 @dataclasses.dataclass(slots=True)
+class Spill:
+    """Contacts that were not routed at once, by their first decision, and what became of them.
+
+    `released`: of those `held`, the ones that sessions had go on to the queue. `called_back`: of the `callbacks` that
+    were promised. `notices`: customers who were told something.
+    """
+
+    held: int = 0
+    released: int = 0
+    callbacks: int = 0
+    called_back: int = 0
+    deflected: int = 0
+    notices: int = 0
+
+    def line(self) -> str:
+        """Return it as a line for a person; empty where there is nothing."""
+        if not any(dataclasses.astuple(self)):
+            return ""
+        return (
+            f"held {self.held}, of which released {self.released}; callbacks {self.callbacks}, of which made "
+            f"{self.called_back}; deflected {self.deflected}; notices {self.notices}"
+        )
+
+
+@dataclasses.dataclass(slots=True)
+class Grading:
+    """What became known of contacts after their end.
+
+    `labels`: of QA, told; `labels_due`: those that the run will tell later, or ended before; `unresolved`: of those
+    told. `ratings`: of customers; `satisfied`: those with a 4 or a 5.
+    """
+
+    labels: int = 0
+    labels_due: int = 0
+    unresolved: int = 0
+    ratings: int = 0
+    satisfied: int = 0
+
+    def line(self) -> str:
+        """Return it as a line for a person."""
+        return (
+            f"labels of QA {self.labels}, of which unresolved {self.unresolved}, still due {self.labels_due}; "
+            f"ratings {self.ratings}, of which satisfied {self.satisfied}"
+        )
+
+
+@dataclasses.dataclass(slots=True)
 class Tally:
     """What the world has counted so far. `completed`: by who finished; `pools`: by the decisions' pool.
 
     `transfers`: warm transfers heard of, each once; `acknowledged`: their packets, repeated ones too. `handovers`:
-    contacts with which another agent went on. `refused`: answers of agents that had lost their contact.
+    contacts with which another agent went on. `refused`: answers of agents that had lost their contact. `probes`: calls
+    without a customer.
     """
 
     offered: int = 0
@@ -24,6 +72,9 @@ class Tally:
     handovers: int = 0
     refused: int = 0
     verdicts: int = 0
+    probes: int = 0
+    spill: Spill = dataclasses.field(default_factory=Spill)
+    grading: Grading = dataclasses.field(default_factory=Grading)
     completed: Counter[str] = dataclasses.field(default_factory=Counter)
     pools: Counter[str] = dataclasses.field(default_factory=Counter)
 
@@ -32,7 +83,7 @@ class Tally:
 class Progress:
     """Where a run stands at one instant (`now`: virtual, UTC microseconds).
 
-    Open contacts are `undecided`, `with_ai`, `waiting` (by queue) or `with_people`.
+    Open contacts are `undecided`, `with_ai`, `held`, `to_call_back`, `waiting` (by queue) or `with_people`.
     """
 
     now: int
@@ -47,13 +98,17 @@ class Progress:
     waiting: dict[str, int]
     pools: dict[str, int]
     malformed: int
+    held: int = 0
+    to_call_back: int = 0
 
     def line(self) -> str:
         """Return it as one line for a log or a terminal."""
         queues = " ".join(f"{queue}={count}" for queue, count in sorted(self.waiting.items()) if count) or "none"
+        spilled = f" held {self.held} to call back {self.to_call_back}" if self.held or self.to_call_back else ""
         return (
             f"offered {self.offered} decided {self.decided} completed {self.completed} | "
             f"undecided {self.undecided} with AI {self.with_ai} with people {self.with_people} waiting: {queues}"
+            f"{spilled}"
         )
 
 
@@ -73,7 +128,7 @@ class Summary:
     """How a run went. `complete`: every contact that was offered has been closed by the simulator.
 
     `malformed` counts by kind; `completed` by who finished; `missing` says what is still open;
-    `started_at` and `ended_at` are virtual, UTC microseconds. `transfers` to `verdicts` are those of `Tally`.
+    `started_at` and `ended_at` are virtual, UTC microseconds. `transfers` to `grading` are those of `Tally`.
     """
 
     run_id: str
@@ -88,6 +143,9 @@ class Summary:
     handovers: int
     refused: int
     verdicts: int
+    probes: int
+    spill: Spill
+    grading: Grading
     completed: dict[str, int]
     pools: dict[str, int]
     faults: list[AppliedFault]
@@ -112,8 +170,9 @@ class Summary:
             f"completed {sum(self.completed.values())}: {_counts(self.completed)}; AI turns {self.turns}",
             f"warm transfers {self.transfers}, packets acknowledged {self.acknowledged}; handovers {self.handovers}",
             f"answers refused {self.refused}, verdicts {self.verdicts}",
+            f"{self.grading.line()}; probes answered {self.probes}",
         ]
-        return [*out, self.missing] if self.missing else out
+        return [*out, *(line for line in (self.spill.line(), self.missing) if line)]
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -131,7 +190,8 @@ def describe_missing(progress: Progress, undecided_ids: list[str]) -> str:
             "with the same bootstrap and prefix?"
         )
     for count, where in ((progress.with_ai, "are with AI"), (progress.with_people, "are with people"),
-                         (waiting, "wait for a person")):  # fmt: skip
+                         (waiting, "wait for a person"), (progress.held, "are held"),
+                         (progress.to_call_back, "are to be called back")):  # fmt: skip
         if count:
             parts.append(f"{count} contacts {where}")
     return "; ".join(parts)

@@ -29,12 +29,13 @@ class Stint:
 
     `answers_left`: answers until the agent is done; when `asks_with_left` are left the customer asks for a person,
     with `changes_with_left` the matter changes (-1: never). `failures`: failing turns in a row. `words`: what the
-    customer said last, `says` why; `then`: what comes next. `answer`: of the call under way, or the last.
+    customer said last, `says` why; `then`: what comes next. `answer`: of the call under way, or the last. `said`: what
+    the agent has said; `loops`: answers in a row that led nowhere.
     """
 
     __slots__ = ("answer", "answers_left", "approve", "asks_with_left", "awaits", "began_at", "changes_with_left",
-                 "decision", "escalate", "failures", "intent", "says", "supervision", "then", "tones", "turns",
-                 "version", "words")  # fmt: skip
+                 "decision", "escalate", "failures", "intent", "loops", "said", "says", "supervision", "then", "tones",
+                 "turns", "version", "words")  # fmt: skip
 
     def __init__(self, decision: Decision, version: str, began_at: int) -> None:
         said = decision.instructions
@@ -47,8 +48,9 @@ class Stint:
         self.escalate = said.escalate if said and said.escalate else Triggers()
         self.answers_left = 0
         self.asks_with_left = self.changes_with_left = -1
-        self.failures = 0
+        self.failures = self.loops = 0
         self.turns = 0
+        self.said: list[str] = []
         self.says = self.then = Says.OPENS
         self.words = ""
         self.tones: list[float] = []
@@ -65,6 +67,18 @@ class Stint:
     def epoch(self) -> int:
         """The epoch that its turns bear."""
         return self.decision.session_epoch
+
+    def goes_round(self, answer: Answer) -> bool:
+        """Return whether an answer leads nowhere; passing the customer on does not."""
+        return answer.looping and self.says not in (Says.ASKS, Says.CHANGES)
+
+    def take_back(self) -> None:
+        """Make the last answer, which did not reach the customer, count for nothing; the same words are answered."""
+        if self.answer is not None and self.goes_round(self.answer):
+            self.loops -= 1
+        else:
+            self.answers_left += 1
+        self.then = self.says
 
     def note_tone(self, sentiment: float) -> None:
         """Note how the customer felt at a turn."""

@@ -55,18 +55,30 @@ _RIGHT = (
     "That is easily done: I will take you through it step by step.",
     "I have made a note of that and set it going.",
     "You will get a confirmation within the hour.",
+    "The change is in place, and nothing else is needed from you.",
+    "I have checked the details against your order, and they agree.",
+    "It is all written down on the page that I have just sent you.",
+    "That will not cost you anything.",
+    "I have let the team in charge know, and they will see to it today.",
+    "You can follow how it goes in the app, under your requests.",
 )
+"""More than an agent gives in one contact: one that is well does not repeat itself."""
 _WRONG = (
     "You can change your password on the account page.",
     "Our shops are open until eight.",
     "Please switch your device off and on again.",
+    "Your parcel has been delivered already.",
+    "That is a matter for the manufacturer of your device.",
+    "Your contract does not allow for that.",
+    "There is a new offer with twice the data that I can recommend.",
+    "You have to send us a letter about that.",
 )
 _TO_A_PERSON = ("I am putting you through to a colleague.", "Of course. Somebody will be with you in a moment.")
 _TO_ANOTHER = ("Let me pass you on to the assistant for that.", "For that there is another assistant: one moment.")
 
 CALM, CONTENT = -0.1, 0.4
 """Sentiment at the first words lies between these; -1 to 1."""
-AFTER_RIGHT, AFTER_WRONG, AFTER_FAILURE = 0.1, -0.4, -0.3
+AFTER_RIGHT, AFTER_WRONG, AFTER_LOOP, AFTER_FAILURE = 0.1, -0.4, -0.2, -0.3
 """How an answer, or its absence, changes it."""
 
 
@@ -79,15 +91,21 @@ def customer_text(says: Says, opening: str, rng: random.Random) -> str:
     return rng.choice(_CUSTOMER[says])
 
 
-def agent_text(says: Says, answer: Answer, rng: random.Random) -> str | None:
-    """Return what an agent answers; None where it gave no answer."""
+def agent_text(says: Says, answer: Answer, said: Sequence[str], rng: random.Random) -> str | None:
+    """Return what an agent answers that has said so much already; None where it gave no answer.
+
+    It repeats its last words where it goes round in circles, and else itself only when it has no more to say.
+    """
     if answer.failed:
         return None
     if says is Says.ASKS:
         return rng.choice(_TO_A_PERSON)
     if says is Says.CHANGES:
         return rng.choice(_TO_ANOTHER)
-    return rng.choice(_WRONG if answer.wrong else _RIGHT)
+    if answer.looping and said:
+        return said[-1]
+    texts = _WRONG if answer.wrong else _RIGHT
+    return rng.choice([text for text in texts if text not in said] or texts)
 
 
 def assessment(intent: str, turns: int, *, wrong: bool) -> str:

@@ -4,8 +4,9 @@ An agenda holds what will happen and when. `step` lets everything happen that is
 `wakes_at` says when the next thing is due. How often it is woken changes nothing: each event bears the instant at which
 it was due, not the one at which it was noticed.
 
-Two random generators keep apart what depends on decisions (`handling`) and what does not (`arrivals`), so that one seed
-always offers the same contacts at the same instants.
+Three random generators keep apart what depends on decisions (`handling`), what does not (`arrivals`), and what is known
+only beside or after contacts (`beside`), so that one seed always offers the same contacts at the same instants, and
+handles them alike however many are graded and probed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 
+from schemas.agents import ProbeRequest
 from schemas.control import Fault, Policy
 from schemas.conversations import AnswerRefused, Assignment, Handoff, Moved
 from schemas.fields import Disposition, FinishedBy, Pool
@@ -25,14 +27,16 @@ from simulator.centre import Centre
 from simulator.contact import Contact, Phase, offer
 from simulator.fleet import Fleet
 from simulator.floor import Floor
+from simulator.grades import Grades
 from simulator.ledger import Ledger
+from simulator.probing import Probing
 from simulator.report import Progress, Tally
 from simulator.supervisors import Supervisors
 
 Told = Handoff | Moved | Assignment | AnswerRefused | SupervisionRequest | SupervisionResult
 """What sessions tell of a contact. An Assignment asks nothing of a centre that keeps nobody back for a race: its agents
 claim by speaking."""
-Input = Decision | Fault | Policy | Told
+Input = Decision | Fault | ProbeRequest | Policy | Told
 """What reaches the world from outside."""
 
 _AI_POOLS = (Pool.AI_CONTAINED, Pool.AI_ASSISTED)
@@ -49,6 +53,7 @@ class World:
         schedule: Iterator[int],
         arrivals: random.Random,
         handling: random.Random,
+        beside: random.Random,
         faults: Iterable[tuple[int, Fault]] = (),
     ) -> None:
         self.applied_faults: list[tuple[int, Fault]] = []
@@ -61,6 +66,8 @@ class World:
         self._floor = Floor(self._ledger, centre)
         self._agents = Agents(self._ledger, self._fleet, self._floor, centre)
         self._supervisors = Supervisors(self._ledger, centre)
+        self._probing = Probing(self._ledger, self._fleet, centre, beside)
+        self._ledger.after_close = Grades(self._ledger, centre, beside).ended
         self._offering = True
         self._repeats_due = 0
         self._now = 0
@@ -80,6 +87,8 @@ class World:
                 self._decided(now, item)
             elif isinstance(item, Fault):
                 self._fault(now, item)
+            elif isinstance(item, ProbeRequest):
+                self._probing.asked(now, item)
             elif isinstance(item, Policy):
                 self._install(item)
             else:
@@ -126,6 +135,8 @@ class World:
             waiting=self._floor.waiting(),
             pools=dict(tally.pools),
             malformed=malformed,
+            held=phases[Phase.HELD],
+            to_call_back=phases[Phase.PROMISED],
         )
 
     def undecided(self, limit: int) -> list[str]:
@@ -188,12 +199,28 @@ class World:
         self.tally.decided += 1
         self.tally.pools[decision.pool or decision.disposition] += 1
         contact.decided_at = decision.decided_at
+        spill = self.tally.spill
+        spill.notices += decision.notice is not None
         if decision.disposition is Disposition.DEFLECT:
+            spill.deflected += 1
             self._ledger.close(now, contact, FinishedBy.SELF_SERVICE)
         elif self._is_for_ai(decision) and not contact.fence:
             self._agents.begin(now, contact, decision)
-        else:
+        elif decision.disposition is Disposition.CALLBACK and not contact.released:
+            spill.callbacks += 1
+            self._floor.call_back(now, contact, decision.queue)
+        elif decision.disposition is Disposition.HOLD and decision.hold_until is not None:
+            self._hold(now, contact, decision.queue, decision.hold_until)
+        else:  # a hold without an end is none of Trunkline's buffer: the line of the queue holds the contact
             self._floor.receive(now, contact, decision.queue)
+
+    def _hold(self, now: int, contact: Contact, queue: str, until: int) -> None:
+        self.tally.spill.held += 1
+        if contact.released:
+            self.tally.spill.released += 1
+            self._floor.receive(now, contact, queue)
+        else:
+            self._floor.hold(now, contact, queue, until)
 
     def _decided_again(self, now: int, contact: Contact, decision: Decision) -> None:
         """Let another agent go on with a contact. Where there is none, its warm transfer follows."""
@@ -239,6 +266,10 @@ class World:
     def _lost_by_ai(self, now: int, contact: Contact, epoch: int, queue: str) -> None:
         """People have a contact from this epoch on; where its decision is still to come, they get it with that."""
         contact.fence = max(contact.fence, epoch)
+        contact.released = True
         contact.queue = contact.queue or queue  # for who acknowledges a packet that is ahead of the decision
         if contact.phase is Phase.WITH_AI and epoch > contact.epoch:
             self._agents.lose(now, contact, queue)
+        elif contact.phase is Phase.HELD:
+            self.tally.spill.released += 1
+            self._floor.go_on(now, contact, queue)

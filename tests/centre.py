@@ -73,7 +73,8 @@ def world(arrivals: Iterable[int], *, seed: int = 1, faults: Iterable[tuple[int,
     """A world with the demo's policy, offering at these instants. changes: of the centre, and of its `policy`."""
     policy = msgspec.structs.replace(demo_policy(START), **changes.pop("policy", {}))
     fields = {"tenant": "demo", "run_id": "run", "utterances": UTTERANCES, **changes}
-    made = World(Centre(**fields), iter(sorted(arrivals)), random.Random(f"a{seed}"), random.Random(f"h{seed}"), faults)
+    rngs = (random.Random(f"{purpose}{seed}") for purpose in "ahb")
+    made = World(Centre(**fields), iter(sorted(arrivals)), *rngs, faults)
     made.step(0, [policy])
     return made
 
@@ -97,11 +98,12 @@ def play(
     *,
     sessions: Sessions = lambda _told: [],
     also_at: Iterable[int] = (),
+    look: Callable[[World], None] = lambda _world: None,
     steps: int = 200_000,
 ) -> list[Effect]:
     """Run until everything is closed or nothing can happen any more; return the effects in order.
 
-    also_at: further instants at which the world is woken, though nothing is due.
+    also_at: further instants at which the world is woken, though nothing is due. look: is shown the world at each step.
     """
     effects: list[Effect] = []
     answers: list[tuple[int, int, Input]] = []
@@ -114,6 +116,7 @@ def play(
             inputs.append(heapq.heappop(answers)[2])
         new = simulated.step(now, inputs)
         effects += new
+        look(simulated)
         for effect in new:
             for delay, answer in (router if effect.topic is OFFERED else sessions)(effect.event):
                 answered += 1

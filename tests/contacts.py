@@ -14,8 +14,18 @@ from runtime.state import KeyedState, Overlay
 from schemas.control import HumanQueue, Policy
 from schemas.conversations import AgentLost, ChannelSwitched, Claim, HandoffAck, MoveRequest, Side
 from schemas.errors import RecordError
-from schemas.fields import Channel, Disposition, Event, FinishedBy, Pool, Supervision, TurnResult
-from schemas.interactions import Completed, Decision, Instructions, Load, Thresholds, TimerDue, Turn
+from schemas.fields import Channel, Disposition, Event, FinishedBy, GradedBy, Pool, Supervision, TurnResult
+from schemas.interactions import (
+    Completed,
+    Decision,
+    Feedback,
+    Instructions,
+    Load,
+    Released,
+    Thresholds,
+    TimerDue,
+    Turn,
+)
 from schemas.rules import Triggers
 from schemas.supervision import SupervisorGiven, Verdict, VerdictKind
 from schemas.topics import (
@@ -83,6 +93,14 @@ def for_people(**changes: Any) -> Decision:
     """A decision for people alone."""
     no_agent = {"endpoint": None, "endpoint_version": None, "provider": None, "supervision": None}
     return decision(**{"pool": Pool.HUMAN_EXCLUSIVE, **no_agent, **changes})
+
+
+HOLD_UNTIL = DECIDED_AT + 600 * SECOND
+
+
+def held(**changes: Any) -> Decision:
+    """A decision for people, who have no room yet."""
+    return for_people(**{"disposition": Disposition.HOLD, "hold_until": HOLD_UNTIL, "priority": 2, **changes})
 
 
 def escalating(**changes: Any) -> Decision:
@@ -191,6 +209,17 @@ def given(supervisor: str | None, sequence: int = 1, at: int = DECIDED_AT + SECO
 def lost(breaker_epoch: int, agent: str = "acme/ada", at: int = DECIDED_AT + 15 * SECOND) -> AgentLost:
     """The breaker of an agent has opened."""
     return AgentLost(interaction_id="c-1", agent=agent, breaker_epoch=breaker_epoch, occurred_at=at)
+
+
+def feedback(by: GradedBy = GradedBy.QA, **changes: Any) -> Feedback:
+    """What somebody found of the contact."""
+    said = {"by": by, "resolved": True, "occurred_at": DECIDED_AT + 300 * SECOND}
+    return Feedback(**{**_OF_CONTACT, **said, **changes})
+
+
+def released(at: int = DECIDED_AT + 40 * SECOND, **changes: Any) -> Released:
+    """The people of the queue have room for the contact."""
+    return Released(**{**_OF_CONTACT, "queue": "cards", "reason": "spare", "occurred_at": at, **changes})
 
 
 class JsonState:

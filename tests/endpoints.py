@@ -12,9 +12,21 @@ from processors.health.logic.breaker import Breaker
 from runtime.snapshot import Snapshot
 from runtime.state import DictState, Overlay
 from schemas import topics
-from schemas.agents import BreakerAction, BreakerCommand, Outcome, Tick, Transition
+from schemas.agents import (
+    BreakerAction,
+    BreakerCommand,
+    ContactOutcome,
+    Graded,
+    Outcome,
+    ProbeRequest,
+    ProviderState,
+    ProviderStatus,
+    Tick,
+    Transition,
+)
 from schemas.control import BreakerPolicy, Endpoint, HumanQueue, Policy
-from schemas.fields import BreakerState, Channel, TurnResult
+from schemas.conversations import Alert
+from schemas.fields import BreakerState, Channel, Event, GradedBy, Handling, TurnResult
 from schemas.interactions import Thresholds
 from schemas.topics import Effect
 from schemas.wfm import Impact
@@ -41,6 +53,14 @@ def policy(**breaker: Any) -> Policy:
     )
 
 
+def with_endpoint(changed: Policy, endpoint: str = "nova", **fields: Any) -> Policy:
+    """The policy with other fields of one endpoint."""
+    endpoints = tuple(
+        msgspec.structs.replace(each, **fields) if each.endpoint == endpoint else each for each in changed.endpoints
+    )
+    return msgspec.structs.replace(changed, endpoints=endpoints)
+
+
 class Bench:
     """The monitor of one key. Time is in seconds since START; what a step wrote must survive JSON."""
 
@@ -48,12 +68,31 @@ class Bench:
         self.monitor = HealthMonitor(offered_partitions=partitions)
         self.snapshot = Snapshot()
         if known:
-            self.snapshot = self.snapshot.with_record(topics.POLICY, "acme", policy(**breaker), 0)
+            self.follow(policy(**breaker))
         self.state = DictState()
         self.effects: list[Effect] = []
         self.turns = 0
 
-    def apply(self, event: Outcome | Tick | BreakerCommand, second: float) -> list[Effect]:
+    @property
+    def policy(self) -> Policy:
+        """The tenant's policy, as the monitor has it."""
+        found: Policy = self.snapshot.of(topics.POLICY)["acme"]
+        return found
+
+    def follow(self, event: Policy | Transition) -> None:
+        """Have a record on its control topic, as the monitor follows it."""
+        topic = topics.POLICY if isinstance(event, Policy) else topics.TRANSITIONS
+        self.snapshot = self.snapshot.with_record(topic, topic.key_of(event), event, 0)
+
+    def agent(self, endpoint: str = "nova", **fields: Any) -> None:
+        """Have the policy say something else of an endpoint."""
+        self.follow(with_endpoint(self.policy, endpoint, **fields))
+
+    def restarted(self) -> None:
+        """A new process: its state is all that it knows."""
+        self.monitor = HealthMonitor(offered_partitions=self.monitor.offered_partitions)
+
+    def apply(self, event: Event, second: float) -> list[Effect]:
         """One step; its writes reach the state through JSON."""
         overlay = Overlay(self.state)
         effects = list(self.monitor.step(event, overlay, self.snapshot, START + round(second * SECOND)))
@@ -79,7 +118,7 @@ class Bench:
             channel=Channel.CHAT,
             intent="balance",
             queue="retail",
-            breaker_epoch=self.breaker(endpoint).epoch,
+            breaker_epoch=self.admitting(endpoint, fields.get("version", "1")),
             result=result,
             latency_ms=800.0,
             occurred_at=START,
@@ -91,21 +130,62 @@ class Bench:
         for _ in range(times):
             self.turn(second, result, **fields)
 
+    def ended(self, second: float, handling: Handling = Handling.AI_CONTAINED, **fields: Any) -> list[Effect]:
+        """A contact of nova is over."""
+        base = ContactOutcome(**self._contact(fields), handling=handling, occurred_at=START)
+        return self.apply(msgspec.structs.replace(base, **fields), second)
+
+    def graded(self, second: float, by: GradedBy = GradedBy.QA, **fields: Any) -> list[Effect]:
+        """Somebody has found something of a contact of nova."""
+        base = Graded(**self._contact(fields), by=by, handled_at=START, occurred_at=START)
+        return self.apply(msgspec.structs.replace(base, **fields), second)
+
+    def provider(self, second: float, status: ProviderState, until: float | None = None) -> list[Effect]:
+        """A provider says how it is, and until which second."""
+        event = ProviderStatus(
+            tenant="acme",
+            provider="north",
+            status=status,
+            until=None if until is None else START + round(until * SECOND),
+            occurred_at=START + round(second * SECOND),
+        )
+        return self.apply(event, second)
+
     def tick(self, second: float) -> list[Effect]:
         """Time has passed."""
         return self.apply(Tick(key="acme/north", now=START), second)
 
-    def order(self, action: BreakerAction, second: float, endpoint: str = "nova") -> list[Effect]:
+    def order(
+        self, action: BreakerAction, second: float, endpoint: str = "nova", version: str | None = None, by: str = ""
+    ) -> list[Effect]:
         """An operator's command."""
         command = BreakerCommand(
-            tenant="acme", provider="north", endpoint=endpoint, action=action, reason="drill", occurred_at=START
-        )
+            tenant="acme", provider="north", endpoint=endpoint, action=action, reason="drill", occurred_at=START,
+            version=version, by=by,
+        )  # fmt: skip
         return self.apply(command, second)
+
+    def admitting(self, endpoint: str = "nova", version: str = "1") -> int:
+        """The epoch under which a router admits a contact now."""
+        scopes = (endpoint, f"{endpoint}\x1e{version}")
+        return max(self.breaker(scope).epoch for scope in scopes)
+
+    def _contact(self, fields: dict[str, Any]) -> dict[str, Any]:
+        self.turns += 1
+        epoch = self.admitting(fields.get("endpoint", "nova"), fields.get("version", "1"))
+        return {
+            "tenant": "acme", "provider": "north", "endpoint": "nova", "version": "1", "channel": Channel.CHAT,
+            "interaction_id": f"c-{self.turns}", "intent": "balance", "queue": "retail", "breaker_epoch": epoch,
+        }  # fmt: skip
 
     def breaker(self, endpoint: str = "nova") -> Breaker:
         """The stored breaker, or the one that every endpoint begins with."""
         stored = self.state.get(f"breaker\x1f{endpoint}")
         return Breaker() if stored is None else msgspec.convert(stored, Breaker)
+
+    def of_version(self, version: str, endpoint: str = "nova") -> Breaker:
+        """The breaker of one version of an endpoint."""
+        return self.breaker(f"{endpoint}\x1e{version}")
 
     def opened(self, second: float = 0.0) -> Bench:
         """Open the breaker of nova by five timeouts at `second`."""
@@ -130,6 +210,21 @@ class Bench:
     def impacts(self) -> list[Impact]:
         """Impacts so far."""
         return [e.event for e in self.effects if isinstance(e.event, Impact)]
+
+    @property
+    def probes(self) -> list[ProbeRequest]:
+        """Calls without a customer that were wished for so far."""
+        return [e.event for e in self.effects if isinstance(e.event, ProbeRequest)]
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """Alerts so far."""
+        return [e.event for e in self.effects if isinstance(e.event, Alert)]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Reasons of the moves so far."""
+        return [transition.reason for transition in self.transitions]
 
     @property
     def path(self) -> list[str]:

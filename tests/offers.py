@@ -6,14 +6,15 @@ from typing import Any
 
 import msgspec
 
-from router.decide.decision import Contact
+from router.decide.contact import Contact
 from router.decide.world import World, world_of
 from runtime.snapshot import Snapshot
 from schemas.agents import Evidence, Transition
 from schemas.control import Endpoint, HumanQueue, Policy
 from schemas.fields import BreakerState, Channel
 from schemas.interactions import Classification, Offered, Thresholds
-from schemas.topics import POLICY, TRANSITIONS, endpoint_key
+from schemas.topics import POLICY, SPARE, TRANSITIONS, breaker_key, queue_key
+from schemas.wfm import SpareCapacity
 
 SECOND = 1_000_000
 NOW = 922_271_400 * SECOND
@@ -75,8 +76,27 @@ def snapshot(*breakers: Transition, of: Policy | None = None) -> Snapshot:
     tenant = of or policy()
     made = Snapshot().with_record(POLICY, tenant.tenant, tenant, 0)
     for offset, transition in enumerate(breakers):
-        made = made.with_record(TRANSITIONS, endpoint_key(transition.tenant, transition.endpoint), transition, offset)
+        key = breaker_key(transition.tenant, transition.endpoint, transition.version)
+        made = made.with_record(TRANSITIONS, key, transition, offset)
     return made
+
+
+def spare(
+    permits: tuple[int, ...] = (9, 9, 9, 9), revision: int = 1, seconds: float = 10, **changes: Any
+) -> SpareCapacity:
+    """Room among the people of `cards`, for so long from NOW."""
+    base = SpareCapacity(
+        tenant="acme", queue="cards", revision=revision, spare_contacts_per_minute=60.0, permits=permits,
+        expires_at=NOW + round(seconds * SECOND), occurred_at=NOW,
+    )  # fmt: skip
+    return msgspec.structs.replace(base, **changes)
+
+
+def with_spare(given: Snapshot, *rows: SpareCapacity) -> Snapshot:
+    """The control topics with these rows of staffing's besides, in their order."""
+    for row in rows:
+        given = given.with_record(SPARE, queue_key(row.tenant, row.queue), row, given.epoch(SPARE) + 1)
+    return given
 
 
 def world(*breakers: Transition, of: Policy | None = None) -> World:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from schemas.agents import ProbeRequest
 from schemas.conversations import AnswerRefused, Assignment, Handoff, Moved, Side
 from schemas.fields import Channel, Pool
 from schemas.supervision import SupervisionRequest, SupervisionResult, VerdictKind
 from schemas.triggers import Trigger, Triggered
-from tests.centre import START, decision
+from tests.centre import SECOND, START, decision
 
 
 def hit(trigger: Trigger = Trigger.PERSON_ASKED) -> Triggered:
@@ -40,6 +41,28 @@ def moved(name: str, epoch: int, to_pool: Pool = Pool.HUMAN_EXCLUSIVE) -> Moved:
     """A contact is elsewhere now."""
     fields = {"from_pool": Pool.AI_CONTAINED, "trigger": hit(), "queue": "technical", "occurred_at": START}
     return Moved(interaction_id=name, tenant="demo", epoch=epoch, to_pool=to_pool, **fields)
+
+
+def released(name: str, trigger: Trigger = Trigger.RELEASED, queue: str = "technical") -> Moved:
+    """A contact is held no more."""
+    people = Pool.HUMAN_EXCLUSIVE
+    fields = {"from_pool": people, "to_pool": people, "trigger": hit(trigger), "queue": queue, "occurred_at": START}
+    return Moved(interaction_id=name, tenant="demo", epoch=0, **fields)
+
+
+def probe(number: str | int = 1, seconds: float = 30.0, **changes: Any) -> ProbeRequest:
+    """A wish for a call of support-bot, good for so many seconds."""
+    fields: dict[str, Any] = {
+        "tenant": "demo",
+        "provider": "lumen-ai",
+        "endpoint": "support-bot",
+        "version": "5.0.3",
+        "probe_id": f"probe-{number}",
+        "breaker_epoch": 7,
+        "expires_at": START + round(seconds * SECOND),
+        "occurred_at": START,
+    }
+    return ProbeRequest(**{**fields, **changes})
 
 
 def request(name: str, epoch: int = 0, turn: int = 1, **changes: Any) -> SupervisionRequest:
@@ -80,5 +103,8 @@ WORDS: dict[str, Callable[[str, int], Any]] = {
     "rejected": lambda name, epoch: result(name, epoch, kind=VerdictKind.REJECT),
     "assigned": assigned,
     "refused": refused,
+    "released": lambda name, _epoch: released(name),
+    "hold ended": lambda name, _epoch: released(name, Trigger.HOLD_ENDED, "care"),
+    "probe wanted": lambda name, epoch: probe(f"{name}-{epoch}"),
 }
 """All that they may say, of an epoch."""

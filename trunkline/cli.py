@@ -26,6 +26,8 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "decide": ("router.decide_cli", "decide", "What the router would decide, and what would change it."),
     "kill": ("router.kill_cli", "kill", "Give no more contacts to an AI agent, to a tenant's, or to any."),
     "restore": ("router.kill_cli", "restore", "Take a kill back."),
+    "breakers": ("processors.breakers.cli", "breakers", "What AI agents' breakers do, and orders to them."),
+    "providers": ("processors.breakers.providers_cli", "providers", "How providers of AI agents keep their word."),
     "keys": ("trunkline.keys", "keys", "API keys: who may look up contacts."),
     "router": ("router.cli", "router", "Service: decide who handles each contact."),
     "sessions": ("processors.sessions.cli", "sessions", "Service: follow contacts to their end; `show` tells one."),

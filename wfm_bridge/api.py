@@ -13,11 +13,12 @@ from pydantic import BaseModel, Field
 from runtime.metrics import exposition
 from schemas.agents import Transition
 from schemas.fields import BreakerState, Event
-from schemas.wfm import CapacitySignal, StaffingRequirement, VolumeRow
+from schemas.wfm import CapacitySignal, ContainmentRow, StaffingRequirement, TrendSpan, VolumeRow
 from wfm_bridge.models import Problem, page_of, to_answer, to_micros
 from wfm_bridge.problems import RequestError, answer_problems
 from wfm_bridge.progress import Progress
 from wfm_bridge.store import MAX_MICROS, Views
+from wfm_bridge.trends import By
 
 DEFAULT_LIMIT = 500
 MAX_LIMIT = 5000
@@ -100,10 +101,25 @@ def parse_instant(name: str, given: str | None) -> int | None:
     return micros
 
 
+def parse_range(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
+    """Return both ends in UTC microseconds; raises RequestError (422) where one is malformed or no time is between."""
+    from_micros, to_micros = parse_instant("from", from_), parse_instant("to", to)
+    if from_micros is not None and to_micros is not None and from_micros >= to_micros:
+        raise RequestError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "'from' is not before 'to', so no interval can match",
+            f"from={from_}&to={to}",
+            "Give a 'to' after 'from'; it is not part of the range.",
+        )
+    return from_micros, to_micros
+
+
 _Page = Annotated[Window, Depends(_window)]
 _Tenant = Annotated[str | None, Query(description="only this tenant")]
 _Queue = Annotated[str | None, Query(description="only this human queue")]
 _Intent = Annotated[str | None, Query(description="only this intent")]
+_By = Annotated[By | None, Query(description="only rows of all contacts together, of each queue, or of each intent")]
+_Span = Annotated[TrendSpan | None, Query(description="only this span: the rolling five minutes, hour, day, ...")]
 _State = Annotated[BreakerState | None, Query(description="only breakers now in this state")]
 _From = Annotated[
     str | None,
@@ -119,6 +135,7 @@ def create_api(views: Views, progress: Progress, *others: APIRouter) -> FastAPI:
     app = FastAPI(title="Trunkline live views", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None)
     app.include_router(_operations(progress))
     app.include_router(_wfm(views, progress))
+    app.include_router(_containment(views, progress))
     app.include_router(_breakers(views, progress))
     for router in others:
         app.include_router(router)
@@ -161,14 +178,7 @@ def _wfm(views: Views, progress: Progress) -> APIRouter:
         In every row offered = ai_contained + ai_assisted + ai_escalated + human_only + deflected + abandoned +
         in_progress. Listed by interval, then tenant, queue, intent, channel and language.
         """
-        from_micros, to_micros = parse_instant("from", from_), parse_instant("to", to)
-        if from_micros is not None and to_micros is not None and from_micros >= to_micros:
-            raise RequestError(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                "'from' is not before 'to', so no interval can match",
-                f"from={from_}&to={to}",
-                "Give a 'to' after 'from'; it is not part of the range.",
-            )
+        from_micros, to_micros = parse_range(from_, to)
         return window.page(
             views.volume.select(tenant=tenant, queue=queue, intent=intent, from_micros=from_micros, to_micros=to_micros)
         )
@@ -198,6 +208,36 @@ def _wfm(views: Views, progress: Progress) -> APIRouter:
         Listed by tenant and queue.
         """
         return window.page(views.capacity.select(tenant=tenant, queue=queue))
+
+    return router
+
+
+def _containment(views: Views, progress: Progress) -> APIRouter:
+    router = _v1(progress)
+
+    @router.get("/containment", response_model=page_of(ContainmentRow), tags=["wfm"], summary="Containment trends")
+    async def containment(
+        *,
+        window: _Page,
+        tenant: _Tenant = None,
+        by: _By = None,
+        queue: _Queue = None,
+        intent: _Intent = None,
+        span: _Span = None,
+        from_: _From = None,
+        to: _To = None,
+    ) -> dict[str, Any]:
+        """Containment of AI contacts that ended, over five minutes, hour, day, week and month, with 95 % intervals.
+
+        Of a tenant's contacts all together, of each queue and of each intent. In every row contacts = contained +
+        assisted + escalated + abandoned. Listed by start, then tenant, queue, intent and span.
+        """
+        first, last = parse_range(from_, to)
+        return window.page(
+            views.containment.select(
+                tenant=tenant, by=by, queue=queue, intent=intent, span=span, from_micros=first, to_micros=last
+            )
+        )
 
     return router
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import typing
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
@@ -15,9 +14,17 @@ from schemas.agents import Transition
 from schemas.errors import RecordError
 from schemas.fields import Event, Micros
 from schemas.topics import Topic
-from schemas.wfm import CapacitySignal, StaffingRequirement, VolumeRow
+from schemas.wfm import CapacitySignal, ContainmentRow, StaffingRequirement, VolumeRow
+from wfm_bridge.trends import ContainmentView
+from wfm_bridge.verdict import Verdict
 
-FOLLOWED: tuple[Topic, ...] = (topics.VOLUME, topics.STAFFING, topics.CAPACITY, topics.TRANSITIONS)
+FOLLOWED: tuple[Topic, ...] = (
+    topics.VOLUME,
+    topics.CONTAINMENT,
+    topics.STAFFING,
+    topics.CAPACITY,
+    topics.TRANSITIONS,
+)
 """The topics that the views are made of."""
 
 MAX_MICROS = 253_402_300_799_999_999
@@ -26,14 +33,6 @@ MAX_MICROS = 253_402_300_799_999_999
 HISTORY_LENGTH = 1000
 """Transitions kept of one breaker: at one a second, the fastest it can move, 16 minutes; at the
 usual few a day, years."""
-
-
-class Verdict(enum.Enum):
-    """What became of a record."""
-
-    APPLIED = "applied"
-    OLDER = "older"
-    """A row of a higher revision is already there."""
 
 
 class Revised(typing.Protocol):
@@ -50,6 +49,18 @@ class Revised(typing.Protocol):
     @property
     def revision(self) -> int:
         """Grows with every change of the row."""
+
+    @property
+    def cause_endpoint(self) -> str:
+        """AI agent of which it tells."""
+
+    @property
+    def occurred_at(self) -> int:
+        """When it was said, UTC microseconds."""
+
+    @property
+    def starts_at(self) -> int | None:
+        """When it will be so; null: it is so."""
 
 
 R = TypeVar("R", bound=Revised)
@@ -113,30 +124,48 @@ class VolumeView:
 
 
 class QueueView(Generic[R]):
-    """One row per tenant and queue: the standing recommendation, or the standing loss of capacity."""
+    """One row per tenant and queue, the standing recommendation or loss of capacity, and those that are forecast.
+
+    A forecast (`starts_at` given) is shown beside what stands, until something is said of the queue at its time or
+    later, or of its agent.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str], R] = {}
+        self._by_cause: dict[tuple[str, str, str], R] = {}
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.select())
 
     def apply(self, row: R) -> Verdict:
-        """Take a row, unless the one that is there has a higher revision."""
-        key = (row.tenant, row.queue)
-        known = self._rows.get(key)
-        if known is not None and row.revision < known.revision:
-            return Verdict.OLDER
-        self._rows[key] = row
-        return Verdict.APPLIED
+        """Take a row, unless one of a higher revision is there: of the queue, or of the agent whose plan it tells."""
+        cause = (row.tenant, row.queue, row.cause_endpoint)
+        verdict = _put(self._by_cause, cause, row)
+        return verdict if row.starts_at is not None else _put(self._rows, cause[:2], row)
 
     def select(self, *, tenant: str | None = None, queue: str | None = None) -> list[R]:
-        """Return the rows that match, by tenant and queue."""
-        return [
+        """Return the rows that match, by tenant and queue; forecasts after what stands, by their start."""
+        matching = [
             row
-            for (a_tenant, a_queue), row in sorted(self._rows.items(), key=lambda item: item[0])
-            if (tenant is None or a_tenant == tenant) and (queue is None or a_queue == queue)
+            for row in (*self._rows.values(), *filter(self._is_ahead, self._by_cause.values()))
+            if (tenant is None or row.tenant == tenant) and (queue is None or row.queue == queue)
         ]
+        return sorted(matching, key=lambda row: (row.tenant, row.queue, row.starts_at or 0, row.cause_endpoint))
+
+    def _is_ahead(self, row: R) -> bool:
+        """Return whether a row is a forecast, and nothing that was said later is of its time."""
+        if row.starts_at is None:
+            return False
+        standing = self._rows.get((row.tenant, row.queue))
+        return standing is None or standing.revision < row.revision or standing.occurred_at < row.starts_at
+
+
+def _put(rows: dict[Any, R], key: tuple[str, ...], row: R) -> Verdict:
+    known = rows.get(key)
+    if known is not None and row.revision < known.revision:
+        return Verdict.OLDER
+    rows[key] = row
+    return Verdict.APPLIED
 
 
 class BreakerView:
@@ -187,6 +216,7 @@ class Views:
 
     def __init__(self) -> None:
         self.volume = VolumeView()
+        self.containment = ContainmentView()
         self.staffing: QueueView[StaffingRequirement] = QueueView()
         self.capacity: QueueView[CapacitySignal] = QueueView()
         self.breakers = BreakerView()
@@ -201,6 +231,8 @@ class Views:
         match event:
             case VolumeRow():
                 return self.volume.apply(event)
+            case ContainmentRow():
+                return self.containment.apply(event)
             case StaffingRequirement():
                 return self.staffing.apply(event)
             case CapacitySignal():
@@ -217,6 +249,7 @@ class Views:
         """Return (view, rows) of each view."""
         return (
             ("volume", len(self.volume)),
+            ("containment", len(self.containment)),
             ("staffing", len(self.staffing)),
             ("capacity", len(self.capacity)),
             ("breakers", len(self.breakers)),

@@ -1,1 +1,1 @@
-"""WFM analytics: volumes, conserved."""
+"""WFM analytics: volumes, conserved; containment, and the warning that it falls."""

@@ -12,5 +12,5 @@ SERVICE = "analytics"
 
 
 def run(settings: Settings, process: Process) -> None:
-    """Add up volumes, and publish the rows that changed at every tick."""
+    """Add up volumes and containment, publish the rows that changed at every tick, and warn of a fall."""
     run_stateful(settings, SERVICE, WFM_EVENTS, step, (), process)

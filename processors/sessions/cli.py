@@ -21,7 +21,7 @@ class UnknownContactError(TrunklineError):
 @with_settings(*SERVICE)
 @click.pass_context
 def sessions(context: click.Context, settings: Settings) -> None:
-    """Follow contacts from their decision to their end; report outcomes and volumes.
+    """Follow contacts from their decision to their end; report outcomes, feedback and volumes.
 
     Without a command it is the service: it runs until SIGTERM; start one process per slot. `trunkline sessions show`
     prints what happened to one contact.
@@ -38,7 +38,9 @@ def sessions(context: click.Context, settings: Settings) -> None:
 @with_settings(*TOOL)
 @click.option("--json", "as_json", is_flag=True, help="one JSON line for each chapter, with the event that it is from")
 def show(settings: Settings, interaction_id: str, *, as_json: bool) -> None:
-    """Print the whole story of the contact INTERACTION_ID: decisions, turns, triggers, transfers, versions, in order.
+    """Print the whole story of the contact INTERACTION_ID in order.
+
+    Decisions, turns, triggers, transfers, verdicts, how long it was held and why no more, feedback, versions.
 
     It is read from the topics (7 days of them), so it needs the right to read interactions.events. What people said is
     redacted before it is shown. Turns are numbered EPOCH.NUMBER: the epoch grows whenever the contact leaves the agent

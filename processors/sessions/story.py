@@ -1,4 +1,4 @@
-"""The whole story of one contact, from the topics: decisions, turns, triggers, transfers, versions, in order.
+"""The whole story of one contact, from the topics: decisions, turns, transfers, holds, feedback, versions, in order.
 
 Read from the one partition of each topic on which the contact lies. What people said is in the inbox as it was said:
 it is redacted here before anyone sees it.
@@ -30,7 +30,7 @@ from schemas.conversations import (
 from schemas.envelope import iso_time
 from schemas.errors import RecordError
 from schemas.fields import Event
-from schemas.interactions import Closed, Completed, Decision, Turn
+from schemas.interactions import Closed, Completed, Decision, Feedback, Released, Turn
 from schemas.supervision import SupervisionRequest, SupervisionResult, SupervisorGiven, Verdict
 from schemas.topics import ASSIGNMENTS, CLOSED, HANDOFFS, INTERACTION_EVENTS, ROUTED, SUPERVISION_REQUESTS
 from schemas.triggers import Triggered
@@ -111,6 +111,8 @@ def _decision(event: Decision) -> Chapter:
     epochs = ", ".join(f"{name} {epoch}" for name, epoch in event.epochs.items() if epoch >= 0)
     said = [f"because {', '.join(_reason(each.code, each.detail) for each in event.reasons)}"] if event.reasons else []
     said += [f"supervision {event.supervision}"] if event.supervision else []
+    said += [f"held until {iso_time(event.hold_until)} at most, priority {event.priority}"] if event.hold_until else []
+    said += [f"notice {event.notice}"] if event.notice else []
     said += [f"by {epochs}; decision {event.decision_id}"]
     what = "decided" if not event.session_epoch else f"decided/{event.session_epoch}"
     return Chapter(event.decided_at, what, f"{where}; {about}", tuple(said), event)
@@ -125,6 +127,7 @@ def _turn(event: Turn) -> Chapter:
     marks += [f"sentiment {event.sentiment:g}"] if event.sentiment is not None else []
     marks += [f"amount {event.amount:g}"] if event.amount is not None else []
     marks += [f"now about {event.intent}"] if event.intent else []
+    marks += ["no progress"] if event.no_progress else []
     said = [f"customer: {event.customer_text}"] if event.customer_text else []
     said += [f"agent:    {event.agent_text}"] if event.agent_text else []
     said += [f"assessed: {event.assessment}"] if event.assessment else []
@@ -165,6 +168,24 @@ def _lost(event: AgentLost) -> Chapter:
 
 def _given(event: SupervisorGiven) -> Chapter:
     return Chapter(event.occurred_at, "supervisor", event.supervisor or "nobody is free", (), event)
+
+
+def _room(event: Released) -> Chapter:
+    return Chapter(event.occurred_at, "hold over", f"room in {event.queue}: {event.reason}", (), event)
+
+
+def _feedback(event: Feedback) -> Chapter:
+    found = [
+        yes if value else no
+        for value, yes, no in (
+            (event.resolved, "resolved", "not resolved"),
+            (event.hallucination, "said what is not so", "said nothing that is not so"),
+            (event.repeat_contact, "came again for it", "did not come again"),
+        )
+        if value is not None
+    ]
+    found += [f"satisfaction {event.csat} of 5"] if event.csat is not None else []
+    return Chapter(event.occurred_at, "feedback", f"by {event.by}: {', '.join(found) or 'nothing'}", (), event)
 
 
 def _assignment(event: Assignment) -> Chapter:
@@ -232,6 +253,7 @@ _TELLERS: dict[type[Event], Callable[[Any], Chapter]] = {
     Verdict: _verdict,
     SupervisionResult: _result,
     AgentLost: _lost,
+    Released: _room,
     MoveRequest: _asked,
     Moved: _moved,
     Handoff: _handoff,
@@ -239,5 +261,6 @@ _TELLERS: dict[type[Event], Callable[[Any], Chapter]] = {
     AnswerRefused: _refused,
     Completed: _completed,
     Closed: _closed,
+    Feedback: _feedback,
 }
 """How each event is told; at one instant, in this order."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
+from router.decide.breakers import Ramp, is_held_back, standing
 from router.decide.fit import allowed_regions, fits, hindrance
+from router.decide.permits import Grant
 from schemas.agents import Transition
 from schemas.control import Endpoint, KillSwitch, Policy
 from schemas.fields import BreakerState
@@ -24,14 +27,18 @@ SharedOutages = Mapping[str, frozenset[str]]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Agent:
-    """An endpoint with the latest word on its breaker. `shared`: says that others of its group are out, if they are."""
+    """An endpoint with the latest word on its breakers (see `router.decide.breakers.Standing`).
+
+    `why`: the reason on the record where the state is not CLOSED.
+    """
 
     endpoint: Endpoint
     state: BreakerState
     breaker_epoch: int
-    permits: tuple[int, ...] = ()
-    permits_expire_at: int = 0
-    shared: str = ""
+    why: Reason | None = None
+    shed: frozenset[str] = frozenset()
+    grants: tuple[Grant, ...] = ()
+    ramps: tuple[Ramp, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Agents:
     `every`: all of the intent, whatever holds of them. `well` and `degraded` are the best of their state, `recovering`
     all. `unwell` names, for the record, the agents that are killed, that may not have such contacts, or whose breakers
     are not closed; only the last may be in a group. `able`: all of any group. `allowed`: some agent may have such
-    contacts, be it available or not.
+    contacts, be it available or not. `ramping`: those of `able` that get only a share of their contacts.
     """
 
     every: tuple[Agent, ...]
@@ -62,6 +69,15 @@ class Agents:
     recovering: tuple[Agent, ...]
     unwell: tuple[Reason, ...]
     allowed: bool
+    ramping: tuple[Agent, ...] = ()
+
+    def held_back(self, interaction_id: str, now: int) -> list[str]:
+        """Return the agents that do not get this contact because they are coming back and get only a share."""
+        return [
+            name
+            for agent in self.ramping
+            if is_held_back(interaction_id, name := agent.endpoint.endpoint, agent.ramps, now)
+        ]
 
     def without(self, out: Collection[str], why: str, intent: str, offered: Offered) -> Agents:
         """Return these without some endpoints that cannot have the contact, which are named under the reason `why`."""
@@ -74,26 +90,37 @@ class Agents:
 
 
 def agents_of(policy: Policy, breakers: Mapping[str, Transition], outages: SharedOutages) -> list[Agent]:
-    """Return all agents of a policy with their breakers.
+    """Return all agents of a policy with what their breakers say.
 
     One that is well, in a group of shared health of which another is out, counts as degraded: it is the same machine.
     """
     agents = []
     for endpoint in policy.endpoints:
-        key = endpoint_key(policy.tenant, endpoint.endpoint)
-        agent = _agent(endpoint, breakers.get(key))
-        out = len(outages.get(endpoint.shared_health or "", frozenset()) - {key})
+        agent = _agent(policy.tenant, endpoint, breakers)
+        out = _others_out(policy.tenant, endpoint, outages) if outages else 0
         if out and agent.state is BreakerState.CLOSED:
             told = f"{endpoint.endpoint}: {out} out of {endpoint.shared_health}"
-            agent = dataclasses.replace(agent, state=BreakerState.DEGRADED, shared=told)
+            why = Reason(code="shared_health", detail=told)
+            agent = dataclasses.replace(agent, state=BreakerState.DEGRADED, why=why)
         agents.append(agent)
     return agents
 
 
+def _others_out(tenant: str, endpoint: Endpoint, outages: SharedOutages) -> int:
+    """Return how many others of an agent's group of shared health are out."""
+    group = outages.get(endpoint.shared_health or "", frozenset())
+    return len(group - {endpoint_key(tenant, endpoint.endpoint)})
+
+
 def shared_outages(policies: Mapping[str, Policy], breakers: Mapping[str, Transition]) -> SharedOutages:
-    """Return the endpoints of each group of shared health that are out for what the group shares."""
+    """Return the endpoints of each group of shared health that are out for what the group shares.
+
+    The breaker of one version says that the version is at fault: the machine underneath fails them all.
+    """
     found: dict[str, frozenset[str]] = {}
     for key, breaker in breakers.items():
+        if breaker.version is not None:
+            continue
         if breaker.to_state in _OUT and (policy := policies.get(breaker.tenant)) is not None:
             group = next((each.shared_health for each in policy.endpoints if each.endpoint == breaker.endpoint), None)
             if group is not None and _machine_is_out(breaker):
@@ -118,11 +145,27 @@ def in_maintenance(policy: Policy, now: int) -> tuple[frozenset[str], list[int]]
     return frozenset(names), edges
 
 
-def arranged(
-    every: tuple[Agent, ...], policy: Policy, killed: Mapping[str, KillSwitch], away: Collection[str],
-    intent: str, offered: Offered,
-) -> Agents:  # fmt: skip
-    """Return the agents of an intent for such contacts. killed: endpoint -> order; away: those in maintenance."""
+def ramping_at(every: Sequence[Agent], now: int) -> tuple[frozenset[str], list[int]]:
+    """Return the agents that get only a share of their contacts, and the instants to come at which that ends."""
+    ends = {agent.endpoint.endpoint: max((ramp.ends_at for ramp in agent.ramps), default=0) for agent in every}
+    left = {name: end for name, end in ends.items() if end > now}
+    return frozenset(left), list(left.values())
+
+
+class Restricted(NamedTuple):
+    """Agents of a tenant that get no contacts, or not all of them.
+
+    `killed`: endpoint -> order; `away`: those in maintenance; `ramping`: those that are coming back.
+    """
+
+    killed: Mapping[str, KillSwitch]
+    away: Collection[str]
+    ramping: Collection[str]
+
+
+def arranged(every: tuple[Agent, ...], policy: Policy, restricted: Restricted, intent: str, offered: Offered) -> Agents:
+    """Return the agents of an intent for such contacts."""
+    killed = restricted.killed
     stopped = [name for agent in every if (name := agent.endpoint.endpoint) in killed]
     reasons = [Reason(code="killed", detail=f"{name}: {killed[name].reason}") for name in stopped]
     able, hindered, allowed = [], defaultdict[str, list[str]](list), False
@@ -131,21 +174,24 @@ def arranged(
         name = agent.endpoint.endpoint
         why = hindrance(agent.endpoint, regions, offered.channel, offered.language)
         allowed = allowed or why is None
-        if why is None and name in away:
-            why = "in_maintenance"
+        if why is None:
+            why = _not_now(agent, restricted, intent)
         if why is not None:
             hindered[why].append(name)
         elif name not in killed:
             able.append(agent)
     reasons += [Reason(code=why, detail=", ".join(names)) for why, names in hindered.items()]
-    reasons += [_why_unwell(agent) for agent in able if agent.state is not BreakerState.CLOSED]
-    return grouped(every, tuple(able), tuple(reasons), intent, offered, allowed=allowed)
+    reasons += [agent.why for agent in able if agent.why is not None]
+    found = grouped(every, tuple(able), tuple(reasons), intent, offered, allowed=allowed)
+    ramping = tuple(agent for agent in able if agent.endpoint.endpoint in restricted.ramping)
+    return dataclasses.replace(found, ramping=ramping) if ramping else found
 
 
-def _why_unwell(agent: Agent) -> Reason:
-    if agent.shared:
-        return Reason(code="shared_health", detail=agent.shared)
-    return Reason(code=f"breaker_{agent.state}", detail=agent.endpoint.endpoint)
+def _not_now(agent: Agent, restricted: Restricted, intent: str) -> str | None:
+    """Return why an agent that may have such contacts gets none just now, as the code of a reason."""
+    if agent.endpoint.endpoint in restricted.away:
+        return "in_maintenance"
+    return "intent_shed" if intent in agent.shed else None
 
 
 def grouped(
@@ -182,7 +228,11 @@ def _in_state(agents: Sequence[Agent], state: BreakerState) -> tuple[Agent, ...]
     return tuple(agent for agent in agents if agent.state is state)
 
 
-def _agent(endpoint: Endpoint, breaker: Transition | None) -> Agent:
-    if breaker is None:
-        return Agent(endpoint, BreakerState.CLOSED, 0)
-    return Agent(endpoint, breaker.to_state, breaker.epoch, breaker.probe_permits, breaker.probes_expire_at or 0)
+def _agent(tenant: str, endpoint: Endpoint, breakers: Mapping[str, Transition]) -> Agent:
+    found = standing(tenant, endpoint, breakers)
+    why = None
+    if found.state is not BreakerState.CLOSED:
+        name = endpoint.endpoint
+        detail = f"{name} version {endpoint.version}" if found.of_version else name
+        why = Reason(code=f"breaker_{found.state}", detail=detail)
+    return Agent(endpoint, found.state, found.epoch, why, found.shed, found.grants, found.ramps)

@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from router.decide.decision import Contact, decide
+from router.decide.breakers import breaker_keys, ramp_of
+from router.decide.contact import Contact
+from router.decide.decision import decide, spare_room
+from router.decide.spillover import Room, Spilling
 from router.decide.world import world_of
 from runtime.snapshot import Snapshot
 from schemas.agents import Transition
@@ -19,7 +22,7 @@ from schemas.control import Availability, Endpoint, KillSwitch, Policy
 from schemas.fields import BreakerState
 from schemas.interactions import Decision, Load
 from schemas.rules import Phase
-from schemas.topics import AVAILABILITY, COMMANDS, POLICY, TRANSITIONS, Topic, endpoint_key, kill_key, queue_key
+from schemas.topics import AVAILABILITY, COMMANDS, POLICY, TRANSITIONS, Topic, kill_key, queue_key
 
 
 class Outcome(NamedTuple):
@@ -53,7 +56,8 @@ class Counterfactual(NamedTuple):
 def counterfactuals(contact: Contact, snapshot: Snapshot, load: Load, now: int) -> list[Counterfactual]:
     """Return the moves that would have sent a contact elsewhere, or had it watched otherwise.
 
-    They are of confidence, intent, flags, breakers, kills, people available, rules of the policy, and load.
+    They are of confidence, intent, flags, breakers, kills, people available, room for what spills over, rules of the
+    policy, and load.
     """
     given = _Given(contact, snapshot, load)
     taken = decide(contact, world_of(snapshot), load, now)
@@ -108,6 +112,7 @@ def _moves(given: _Given, taken: Decision) -> Iterator[Move]:
     if said.runner_up is not None:
         yield given.classified("intent", said.intent, said.runner_up)
     yield from _load_moves(given)
+    yield from _spill_moves(given, policy, taken.decided_at)
     yield from _flag_moves(given, policy)
     yield from _people_moves(given, policy)
     yield from _policy_moves(given, policy)
@@ -123,6 +128,26 @@ def _load_moves(given: _Given) -> Iterator[Move]:
     for name in load.limited:
         fewer = msgspec.structs.replace(load, limited=tuple(each for each in load.limited if each != name))
         yield Move(f"limit {name}", "above", "below", contact, snapshot, fewer)
+
+
+def _spill_moves(given: _Given, policy: Policy, now: int) -> Iterator[Move]:
+    """Yield more room among people, and less, for a contact that may need it, and the policy without its metering."""
+    contact, snapshot, load = given
+    grant = spare_room(contact, world_of(snapshot), now)
+    said = policy.spillover
+    if grant is None:
+        return
+    left = load.spare or 0
+    enough = Spilling(said).least_left(contact.offered, Room(left, grant.of(contact.partition)))
+    for spare in (enough, 0):
+        if (left >= enough) != (spare >= enough):
+            moved = msgspec.structs.replace(load, spare=spare)
+            yield Move("spare", left, spare, contact, snapshot, moved)
+    if said.deflect_below is not None:
+        changed = msgspec.structs.replace(said, deflect_below=None)
+        yield given.policy("spillover.deflect_below", said.deflect_below, None, policy, spillover=changed)
+    changed = msgspec.structs.replace(said, metered=False, deflect_below=None)
+    yield given.policy("spillover.metered", was=True, now=False, standing=policy, spillover=changed)
 
 
 def _flag_moves(given: _Given, policy: Policy) -> Iterator[Move]:
@@ -181,16 +206,37 @@ def _confidences(taken: Decision) -> Iterator[float]:
 
 
 def _breaker_moves(given: _Given, taken: Decision, endpoint: Endpoint) -> Iterator[Move]:
-    key = endpoint_key(taken.tenant, endpoint.endpoint)
-    breaker: Transition | None = given.snapshot.of(TRANSITIONS).get(key)
-    state = breaker.to_state if breaker else BreakerState.CLOSED
-    if state is not BreakerState.CLOSED and breaker is not None:
-        closed = msgspec.structs.replace(breaker, to_state=BreakerState.CLOSED)
-        yield given.record(f"breaker {key}", str(state), "closed", TRANSITIONS, key, closed)
-    elif taken.endpoint == endpoint.endpoint:
+    """Yield the breakers of an agent, its own and its version's, as they would be were they better or worse."""
+    breakers = given.snapshot.of(TRANSITIONS)
+    own, of_version = breaker_keys(taken.tenant, endpoint)
+    for key in (own, of_version):
+        breaker: Transition | None = breakers.get(key)
+        if breaker is not None:
+            yield from _better(given, key, breaker, taken.decided_at)
+    if taken.endpoint == endpoint.endpoint and (own not in breakers or _is_closed(breakers[own])):
         # Nothing but the state counts: any transition of this agent will do.
         opened = transition_to(taken.tenant, endpoint, BreakerState.OPEN)
-        yield given.record(f"breaker {key}", str(state), "open", TRANSITIONS, key, opened)
+        yield given.record(f"breaker {own}", "closed", "open", TRANSITIONS, own, opened)
+
+
+def _is_closed(breaker: Transition) -> bool:
+    return breaker.to_state is BreakerState.CLOSED
+
+
+def _better(given: _Given, key: str, breaker: Transition, now: int) -> Iterator[Move]:
+    """Yield a breaker closed, without the intents that it sheds, and at the end of its ramp, where it is not so."""
+    if not _is_closed(breaker):
+        changes = {"to_state": BreakerState.CLOSED, "shed_intents": (), "ramp_seconds": 0.0}
+        closed = msgspec.structs.replace(breaker, **changes)
+        yield given.record(f"breaker {key}", str(breaker.to_state), "closed", TRANSITIONS, key, closed)
+    if given.contact.classification.intent in breaker.shed_intents:
+        left = tuple(each for each in breaker.shed_intents if each != given.contact.classification.intent)
+        kept = msgspec.structs.replace(breaker, shed_intents=left)
+        yield given.record(f"shed_intents {key}", list(breaker.shed_intents), list(left), TRANSITIONS, key, kept)
+    ramp = ramp_of(breaker)
+    if ramp is not None and ramp.share(now) < 1.0:
+        ended = msgspec.structs.replace(breaker, ramp_seconds=0.0)
+        yield given.record(f"ramp {key}", round(ramp.share(now), 4), 1.0, TRANSITIONS, key, ended)
 
 
 def transition_to(tenant: str, endpoint: Endpoint, state: BreakerState, **changes: Any) -> Transition:

@@ -49,12 +49,12 @@ def fits(workers: Sequence[Worker], intent: str, channel: Channel, language: str
     Where no agent states a capability for the intent, none is better than another; where some do, one that does not
     has shown nothing.
     """
-    shown = [_shown(worker, intent) for worker in workers]
-    if all(each is None for each in shown):
-        shown = [1.0] * len(workers)
+    strengths = [shown(worker, intent) for worker in workers]
+    if all(each is None for each in strengths):
+        strengths = [1.0] * len(workers)
     return [
         (strength or 0.0) * (on_channel(worker, channel) or 0.0) * (in_language(worker, language) or 0.0)
-        for worker, strength in zip(workers, shown, strict=True)
+        for worker, strength in zip(workers, strengths, strict=True)
     ]
 
 
@@ -77,7 +77,8 @@ def in_language(worker: Worker, language: str) -> float | None:
     return qualities.get(language.partition("-")[0]) if found is None else found
 
 
-def _shown(worker: Worker, intent: str) -> float | None:
+def shown(worker: Worker, intent: str) -> float | None:
+    """Return what a worker was shown to resolve of an intent, cautiously; None where it states nothing."""
     for capability in worker.capabilities:
         if capability.intent == intent:
             return lower_bound(capability.resolved, capability.samples)

@@ -1,26 +1,58 @@
-"""Probe permits: a HALF_OPEN breaker issues so many per partition, and a router spends only its own.
+"""Permits: whoever issues contacts says so many per partition of the inbox, and a router spends only its own.
 
-What was spent is remembered per endpoint, epoch and partition, and stands from the commit on.
+One mechanism for probes of a breaker in HALF_OPEN and for room among people (`wfm.spare`). What was spent is remembered
+per grant, issue and partition, and stands from the commit on.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from router.decide.agents import Agent
 
-_Place = tuple[str, str, int, int]
-"""Tenant, endpoint, epoch of its breaker, partition."""
+class Grant(NamedTuple):
+    """Contacts that may be given, one quantity per partition of the inbox, until they expire.
+
+    `name`: what it is for; of all grants with one name only the latest `epoch` counts.
+    """
+
+    name: str
+    epoch: int
+    quantities: tuple[int, ...]
+    expires_at: int
+
+    def of(self, partition: int) -> int:
+        """Return the quantity of a partition; none where none was issued."""
+        return self.quantities[partition] if partition < len(self.quantities) else 0
+
+
+class _Place(NamedTuple):
+    """Where permits are spent."""
+
+    name: str
+    partition: int
+    epoch: int
+
+
+class _Spent(NamedTuple):
+    """So many permits of the latest issue."""
+
+    epoch: int
+    permits: int
+
+
+_NOTHING = _Spent(-1, 0)
 
 
 class PermitLedger:
     """Counts the permits spent by this router. A partition that moves starts anew at its next owner.
 
-    The successor may spend its share once more: at most as many probes again as the partition has.
+    The successor may spend its share once more: at most as many contacts again as the partition has permits.
     """
 
     def __init__(self) -> None:
-        self._spent: Counter[_Place] = Counter()
+        self._spent: dict[tuple[str, int], _Spent] = {}
         self._sealed: Counter[_Place] = Counter()
         self._pending: Counter[_Place] = Counter()
         self._stepped: Counter[_Place] = Counter()
@@ -35,21 +67,25 @@ class PermitLedger:
         self._sealed.clear()
         self.begin()
 
-    def left(self, tenant: str, agent: Agent, partition: int, now: int) -> int:
-        """Return how many probes this partition may still send to an agent in HALF_OPEN."""
-        if now >= agent.permits_expire_at or partition >= len(agent.permits):
-            return 0
-        place = (tenant, agent.endpoint.endpoint, agent.breaker_epoch, partition)
-        return agent.permits[partition] - sum(
-            noted[place] for noted in (self._spent, self._sealed, self._pending, self._stepped)
-        )
+    def left(self, grants: Sequence[Grant], partition: int, now: int) -> int:
+        """Return how many contacts all of some grants still leave to this partition; 0 where there is no grant."""
+        return min((self._left(grant, partition, now) for grant in grants), default=0)
 
-    def spend(self, tenant: str, endpoint: str, breaker_epoch: int, partition: int) -> None:
-        """Note a probe."""
-        self._stepped[tenant, endpoint, breaker_epoch, partition] += 1
+    def _left(self, grant: Grant, partition: int, now: int) -> int:
+        if now >= grant.expires_at:
+            return 0
+        place = _Place(grant.name, partition, grant.epoch)
+        before = self._spent.get(place[:2], _NOTHING)
+        spent = before.permits if before.epoch == grant.epoch else 0
+        return grant.of(partition) - spent - self._sealed[place] - self._pending[place] - self._stepped[place]
+
+    def spend(self, grants: Sequence[Grant], partition: int) -> None:
+        """Note a contact, under each of some grants."""
+        for grant in grants:
+            self._stepped[_Place(grant.name, partition, grant.epoch)] += 1
 
     def kept(self) -> None:
-        """The probes noted since the last time are in the transaction."""
+        """The contacts noted since the last time are in the transaction."""
         self._pending += self._stepped
         self._stepped.clear()
 
@@ -58,13 +94,13 @@ class PermitLedger:
         self._sealed, self._pending = self._pending, Counter()
 
     def committed(self) -> None:
-        """What was sealed is spent; older epochs of the same endpoint are forgotten."""
+        """What was sealed is spent; the epoch before is forgotten."""
         for place, count in self._sealed.items():
-            for old in [p for p in self._spent if p[:2] == place[:2] and p[2] < place[2]]:
-                del self._spent[old]
-            self._spent[place] += count
+            before = self._spent.get(place[:2], _NOTHING)
+            same = before.permits if before.epoch == place.epoch else 0
+            self._spent[place[:2]] = _Spent(place.epoch, same + count)
         self._sealed.clear()
 
     def dropped(self, partitions: frozenset[int]) -> None:
         """Forget partitions that are no longer ours."""
-        self._spent = Counter({place: count for place, count in self._spent.items() if place[3] not in partitions})
+        self._spent = {place: spent for place, spent in self._spent.items() if place[1] not in partitions}

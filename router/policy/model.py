@@ -15,6 +15,7 @@ import msgspec
 import pydantic
 
 from schemas.control import (
+    BreakerPolicy,
     Capability,
     ChannelQuality,
     Endpoint,
@@ -26,14 +27,18 @@ from schemas.control import (
 )
 from schemas.rules import (
     ChannelAnswer,
+    ChannelLatency,
+    ChannelNotice,
     ComplianceRule,
     IntentRule,
     Limit,
     Opening,
     PhaseRule,
     Phrasing,
+    SegmentPriority,
     Spillover,
     SupervisionPolicy,
+    Targets,
 )
 
 _CONFIG = pydantic.ConfigDict(extra="forbid", strict=True)
@@ -77,9 +82,15 @@ NAMED: Mapping[Any, tuple[Named, ...]] = {
     Endpoint: _BY_FIT,
     HumanQueue: (*_BY_FIT, Named("hours", Opening, "days")),
     SupervisionPolicy: (Named("phases", PhaseRule, "phase"),),
-    Spillover: (Named("channels", ChannelAnswer, "channel"),),
+    Spillover: (
+        Named("channels", ChannelAnswer, "channel"),
+        Named("priorities", SegmentPriority, "segment"),
+        Named("notices", ChannelNotice, "channel"),
+    ),
+    BreakerPolicy: (),
+    Targets: (Named("latency", ChannelLatency, "channel"),),
 }
-"""By the wire type whose fields they are."""
+"""By the wire type whose fields they are; also those that hold such types, and have none themselves."""
 
 
 @functools.cache

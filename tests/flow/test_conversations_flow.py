@@ -8,16 +8,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from runtime.clock import real_now
 from runtime.settings import Settings
+from schemas.agents import ContactOutcome, Graded, Outcome
 from schemas.conversations import Alert, AnswerRefused, Assignment, ChannelSwitched, Claim, Moved, Side
-from schemas.fields import BreakerState, Channel, FinishedBy, Handling, Supervision, TurnResult
-from schemas.interactions import Decision, Fact
+from schemas.fields import (
+    BreakerState,
+    Channel,
+    Disposition,
+    FinishedBy,
+    GradedBy,
+    Handling,
+    Pool,
+    Supervision,
+    TurnResult,
+)
+from schemas.interactions import Decision, Fact, Feedback, Released
 from schemas.rules import Parallel, Phase, Phrasing, SupervisionPolicy, Transfer, Triggers
 from schemas.supervision import SupervisionRequest, SupervisionResult, SupervisorPresence, Verdict, VerdictKind
 from schemas.topics import (
+    AGENT_EVENTS,
     ALERTS,
     ASSIGNMENTS,
     CLOSED,
@@ -26,9 +39,12 @@ from schemas.topics import (
     SESSION_VIEWS,
     SUPERVISION_EVENTS,
     SUPERVISION_REQUESTS,
+    WFM_EVENTS,
+    Topic,
 )
 from schemas.triggers import Trigger
 from schemas.views import SessionView
+from schemas.wfm import Held
 from tests.flow.command import trunkline
 from tests.flow.conversing import ASKS, TOPICS, Talk, open_house, sure_of
 from tests.flow.steps import Watch, new_room, publish_transition, running, transition, write
@@ -357,6 +373,94 @@ def test_an_intent_that_no_other_agent_has_goes_to_people(room: Settings, watch:
     packet = contact.handoff()
     assert packet.trigger.trigger is Trigger.NO_AGENT
     assert [each.trigger for each in packet.triggers] == [Trigger.OTHER_INTENT, Trigger.NO_AGENT]
+
+
+def counted(contact: Talk, topic: Topic, kind: Any) -> list[Any]:
+    """What was told of a contact on a topic that has ticks, too."""
+    told = [event for event in contact.watch.of(topic) if isinstance(event, kind)]
+    return [event for event in told if event.interaction_id == contact.name]
+
+
+def await_counted(contact: Talk, topic: Topic, kind: type[Any], times: int = 1) -> Any:
+    contact.watch.until(f"{kind.__name__} of {contact.name}", lambda: len(counted(contact, topic, kind)) >= times)
+    return counted(contact, topic, kind)[-1]
+
+
+def feedback(contact: Talk, by: GradedBy, **found: Any) -> Feedback:
+    return Feedback(interaction_id=contact.name, tenant=contact.tenant, by=by, occurred_at=real_now(), **found)
+
+
+def test_the_end_of_a_contact_and_what_is_found_of_it_are_told_of_its_agent_once(
+    room: Settings, watch: Watch, tenant: str
+) -> None:
+    contact = talk(room, watch, tenant, {"escalation": ASKS})
+    early = feedback(contact, GradedBy.PLATFORM, hallucination=True)
+    contact.tell(
+        contact.turn(1, agent_text="Which card?", tokens=310, cost=0.02),
+        contact.turn(2, agent_text=" which  CARD?"),
+        early,
+        contact.turn(3, person_asked=True, result=TurnResult.RATE_LIMITED, retry_after_seconds=5.0),
+        early,
+    )
+    contact.handoff()
+    contact.tell(contact.ack(), contact.ended(3, FinishedBy.HUMAN))
+    ended = await_counted(contact, AGENT_EVENTS, ContactOutcome)
+    assert (ended.endpoint, ended.handling, ended.trigger) == ("nova", Handling.AI_ESCALATED, Trigger.PERSON_ASKED)
+    late = feedback(contact, GradedBy.CUSTOMER, csat=2)
+    contact.tell(late, early, late)
+    await_counted(contact, AGENT_EVENTS, Graded, times=2)
+    watch.to_end()
+    graded = counted(contact, AGENT_EVENTS, Graded)
+    assert [(each.by, each.endpoint, each.csat, each.hallucination) for each in graded] == [
+        (GradedBy.PLATFORM, "nova", None, True),
+        (GradedBy.CUSTOMER, "nova", 2, None),
+    ]
+    assert len(counted(contact, AGENT_EVENTS, ContactOutcome)) == 1
+    outcomes = sorted(counted(contact, AGENT_EVENTS, Outcome), key=lambda each: each.turn)
+    assert [each.looping for each in outcomes] == [False, True, False]
+    assert (outcomes[0].tokens, outcomes[0].cost, outcomes[2].retry_after_seconds) == (310, 0.02, 5.0)
+
+
+def held(room: Settings, watch: Watch, like: Talk, name: str, seconds: float) -> Talk:
+    """A contact that its decision holds for so long."""
+    contact = Talk(room, watch, like.tenant, f"{like.name}-{name}")
+    decided = msgspec.structs.replace(
+        like.of(ROUTED, Decision)[0], interaction_id=contact.name, decision_id=f"d-{contact.name}",
+        pool=Pool.HUMAN_EXCLUSIVE, supervision=None, endpoint=None, endpoint_version=None, provider=None,
+        disposition=Disposition.HOLD, hold_until=real_now() + round(seconds * 1_000_000), priority=3,
+    )  # fmt: skip
+    contact.tell(decided)
+    return contact
+
+
+def test_a_held_contact_moves_once_when_there_is_room_when_its_hold_ends_and_not_when_it_ends_before(
+    room: Settings, tenant: str
+) -> None:
+    with Watch(room, *TOPICS, WFM_EVENTS) as watch:
+        like = talk(room, watch, tenant, {})
+        lucky, patient, gone = (held(room, watch, like, *each) for each in (("a", 600.0), ("b", 1.5), ("c", 600.0)))
+        told = await_counted(lucky, WFM_EVENTS, Held)
+        assert (told.queue, told.priority, told.over) == ("retail", 3, False)
+        room_for = {"tenant": tenant, "queue": "retail", "reason": "spare", "occurred_at": real_now()}
+        release = Released(interaction_id=lucky.name, **room_for)
+        lucky.tell(release, release, gone.ended(0, FinishedBy.CUSTOMER), Released(interaction_id=gone.name, **room_for))
+        for contact, trigger in ((lucky, Trigger.RELEASED), (patient, Trigger.HOLD_ENDED)):
+            moved = contact.await_one(ASSIGNMENTS, Moved)
+            assert (moved.trigger.trigger, moved.to_pool, moved.queue) == (trigger, Pool.HUMAN_EXCLUSIVE, "retail")
+        gone.await_one(CLOSED)
+        watch.to_end()
+        assert [[each.over for each in counted(contact, WFM_EVENTS, Held)] for contact in (lucky, patient, gone)] == [
+            [False, True]
+        ] * 3
+        assert [len(contact.of(ASSIGNMENTS, Moved)) for contact in (lucky, patient, gone)] == [1, 1, 0]
+        lucky.tell(feedback(lucky, GradedBy.CUSTOMER, csat=3), lucky.ended(0, FinishedBy.HUMAN))
+        lucky.await_one(CLOSED)
+        assert counted(lucky, AGENT_EVENTS, Graded | ContactOutcome) == []
+    shown = trunkline("sessions", "show", lucky.name, "--bootstrap", room.bootstrap, "--prefix", room.prefix).stdout
+    whats = [line[28:40].strip() for line in shown.splitlines() if line and not line.startswith(" ")]
+    assert sorted(whats) == ["closed", "completed", "feedback", "hold over", "moved"]
+    assert whats[:2] == ["hold over", "moved"]
+    assert "satisfaction 3 of 5" in shown
 
 
 def test_the_story_of_a_contact_is_told_in_order_with_nothing_personal_in_it(

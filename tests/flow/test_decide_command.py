@@ -74,6 +74,32 @@ def test_breakers_kills_and_load_may_be_supposed(policy: str, tmp_path: Path) ->
     ]
 
 
+def test_a_contact_that_spilled_over_says_what_it_lacked(tmp_path: Path) -> None:
+    path, state = tmp_path / "metered.yaml", tmp_path / "state.json"
+    path.write_text(f"{POLICY}spillover: {{metered: true, channels: {{voice: callback}}}}\n", encoding="utf-8")
+    outcomes = []
+    for supposed in (
+        {"breakers": {"acme/bot/3": "open"}, "spare": {"acme/care": 3}},
+        {"breakers": {"acme/bot/3": "open"}, "spare": {"acme/care": 3}, "load": {"spare": 0}},
+        {"breakers": {"acme/bot": {"state": "degraded", "shed_intents": ["refund"], "intents_only": True}}},
+        {"breakers": {"acme/bot": {"state": "closed", "ramp_seconds": 60, "ramp_from": 0.01}}},
+    ):
+        state.write_text(json.dumps(supposed), encoding="utf-8")
+        (said,) = decided("--policy", str(path), "--state", str(state), given=contact())
+        moved = {each["input"]: (each["from"], each["to"]) for each in said["counterfactual"]}
+        told = [reason["code"] for reason in said["reasons"] if reason["code"] != "all_ai_unavailable"]
+        outcomes.append((said["disposition"], told, moved))
+    spent, lacked, shed, ramping = outcomes
+    assert spent[:2] == ("route", ["breaker_open", "spare"])
+    assert (spent[2]["spare"], spent[2]["breaker acme/bot/3"]) == ((3, 0), ("open", "closed"))
+    assert lacked[:2] == ("callback", ["breaker_open", "spillover"])
+    assert lacked[2]["spare"] == (0, 1)
+    assert shed[:2] == ("route", ["intent_shed"])
+    assert shed[2]["shed_intents acme/bot"] == (["refund"], [])
+    assert ramping[:2] == ("route", ["ramping"])
+    assert ramping[2]["ramp acme/bot"] == (0.01, 1.0)
+
+
 def test_a_contact_without_an_intent_is_classified(policy: str, tmp_path: Path) -> None:
     given = contact() + "\n" + contact(classification=None, text="")
     done = trunkline("decide", "--policy", policy, given=given, TRUNKLINE_DATA=str(tmp_path))

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from runtime.clock import real_now
 from runtime.embedded import EmbeddedRedis
 from runtime.settings import Settings
 from schemas.envelope import iso_time
-from schemas.fields import BreakerState, Disposition, Pool
+from schemas.fields import BreakerState, Channel, Disposition, Pool
 from schemas.interactions import Classification, Classified, Decision
+from schemas.rules import Answer, ChannelAnswer, ChannelNotice, Spillover
 from schemas.topics import (
     AVAILABILITY,
     CLASSIFIED,
@@ -28,8 +30,10 @@ from schemas.topics import (
     OFFERED,
     POLICY,
     ROUTED,
+    SPARE,
     TRANSITIONS,
 )
+from schemas.wfm import SpareCapacity
 from tests.flow.steps import (
     CODEC,
     PARTITIONS,
@@ -106,7 +110,7 @@ def test_an_offer_is_classified_decided_and_told_to_sessions_in_one_go(room: Set
     assert decision.reasons[0].detail == "0.9900 >= 0.92"
     assert decision.epochs[POLICY.name] >= policy_offset
     assert decision.epochs[CLOCK.name] == -1
-    followed = (POLICY, TRANSITIONS, COMMANDS, AVAILABILITY, CLOCK, MODELS)
+    followed = (POLICY, TRANSITIONS, COMMANDS, AVAILABILITY, SPARE, CLOCK, MODELS)
     assert set(decision.epochs) == {topic.name for topic in followed}
     assert not decision.load.store_down
     assert decision.load.probe_permits == {}
@@ -330,3 +334,33 @@ def test_an_offer_without_a_key_or_under_a_foreign_one_is_decided_under_its_own(
             watch.decision(name)
         keys = {record.key for record in watch.records}
     assert {name.encode() for name in names} <= keys
+
+
+def test_contacts_that_spill_over_go_to_people_by_permit_and_the_others_wait(room: Settings, tenant: str) -> None:
+    hold = ChannelAnswer(channel=Channel.CHAT, answer=Answer.HOLD)
+    notice = ChannelNotice(channel=Channel.CHAT, notice="please_wait")
+    said = Spillover(metered=True, channels=(hold,), notices=(notice,), hold_seconds=60.0)
+    permits = (2, 0, 3, 1)
+    with Watch(room, ROUTED) as watch:
+        publish_policy(room, msgspec.structs.replace(policy(tenant), spillover=said))
+        offer_until(room, watch, tenant, "confidence_contained", 20)
+        publish_transition(room, transition(tenant, BreakerState.OPEN, 1, version="7"))
+        offer_until(room, watch, tenant, "breaker_open", 20)
+        expiry = real_now() + 60 * SECOND
+        rows = SpareCapacity(
+            tenant=tenant, queue="retail", revision=1, spare_contacts_per_minute=60.0, permits=permits,
+            expires_at=expiry, occurred_at=real_now(),
+        )  # fmt: skip
+        write(room, SPARE, rows)
+        offer_until(room, watch, tenant, "spillover", 20)
+        names = ids(f"{tenant}-spilled", 80)
+        write(room, OFFERED, *(offered(name, tenant) for name in names))
+        watch.until("80 decisions", lambda: {d.interaction_id for d in watch.of(ROUTED, tenant=tenant)} >= set(names))
+        metered = [d for d in watch.of(ROUTED, tenant=tenant) if d.load.spare is not None]
+    by_permit = [decision for decision in metered if "spare" in reasons(decision)]
+    assert Counter(decision.offered_partition for decision in by_permit) == {0: 2, 2: 3, 3: 1}
+    assert {decision.disposition for decision in by_permit} == {Disposition.ROUTE}
+    held = [decision for decision in metered if decision not in by_permit]
+    assert {(d.disposition, d.load.spare, d.notice) for d in held} == {(Disposition.HOLD, 0, "please_wait")}
+    assert all(decision.hold_until == decision.decided_at + 60 * SECOND for decision in held)
+    assert all(decision.epochs[SPARE.name] >= 0 for decision in metered)

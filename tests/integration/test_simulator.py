@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -17,15 +18,17 @@ from click.testing import CliRunner
 from runtime.errors import SettingsError
 from runtime.kafka import Reader, Writer
 from runtime.settings import Settings
+from schemas.agents import ProbeRequest
 from schemas.codec import Codec
 from schemas.control import Fault, FaultKind
 from schemas.conversations import HandoffAck
 from schemas.errors import DecodeError
-from schemas.fields import FinishedBy, Pool, Supervision, TurnResult
-from schemas.interactions import Completed, Instructions, Offered, Turn
+from schemas.fields import Disposition, FinishedBy, GradedBy, Pool, Supervision, TurnResult
+from schemas.interactions import Completed, Feedback, Instructions, Offered, Turn
 from schemas.rules import SupervisionPolicy, Triggers
 from schemas.supervision import SupervisorPresence, Verdict
 from schemas.topics import (
+    AGENT_EVENTS,
     ASSIGNMENTS,
     CLOCK,
     FAULTS,
@@ -33,6 +36,7 @@ from schemas.topics import (
     INTERACTION_EVENTS,
     OFFERED,
     POLICY,
+    PROBES,
     ROUTED,
     SUPERVISION_EVENTS,
     SUPERVISION_REQUESTS,
@@ -45,8 +49,8 @@ from simulator.cli import simulate
 from simulator.options import Options, parse_fault
 from simulator.policies import demo_policy
 from simulator.report import Progress, Summary
-from tests.centre import decision
-from tests.said import packet, refused, request, result
+from tests.centre import SECOND, decision
+from tests.said import packet, probe, refused, released, request, result
 from tests.support.topics import events, read_now, read_until, write_all
 
 QUICK: dict[str, Any] = {"pace": 0.002, "rate_per_second": 200.0, "report_seconds": 0.1, "drain_seconds": 30.0}
@@ -213,6 +217,70 @@ def test_what_sessions_say_of_contacts_reaches_the_agents_and_each_packet_is_ack
     assert {by[name] for name in asked} == {FinishedBy.HUMAN}
     assert (summary.transfers, summary.acknowledged) == (len(asked), 2 * len(asked))
     assert summary.refused == len(asked) > 0
+
+
+def test_probes_are_made_of_this_tenants_agents_and_what_they_show_goes_to_the_health_monitor(
+    settings: Settings,
+) -> None:
+    write_all(settings, [Effect(POLICY, demo_policy(1))])
+    wanted: list[ProbeRequest] = []
+
+    def asking(told: Any) -> list[Effect]:
+        """Health, which asks for a probe of another tenant's agent and of ours with each turn."""
+        if not isinstance(told, Turn):
+            return []
+        until = told.occurred_at + 20 * SECOND
+        ours = probe(len(wanted), expires_at=until)
+        wanted.append(ours)
+        return [Effect(PROBES, msgspec.structs.replace(ours, tenant="another")), Effect(PROBES, ours)]
+
+    with routing(settings), answering(settings, INTERACTION_EVENTS, asking):
+        summary = run(settings, contacts=200, people_per_queue=100, faults=(parse_fault("support-bot:outage@0+600"),))
+    assert summary.complete
+    told = events(read_now(settings, [AGENT_EVENTS.name]), AGENT_EVENTS)
+    assert summary.probes == len(told) > 20
+    assert {each.interaction_id for each in told} <= {request.probe_id for request in wanted}
+    assert {(each.tenant, each.synthetic, each.breaker_epoch) for each in told} == {("demo", True, 7)}
+    assert {each.result for each in told} == {TurnResult.SERVER_ERROR}
+
+
+def test_held_contacts_go_on_when_sessions_say_so_and_others_are_called_back_or_deflected(settings: Settings) -> None:
+    number = itertools.count()
+    people = {"pool": Pool.HUMAN_EXCLUSIVE, "endpoint": None, "notice": "All lines are busy"}
+
+    def spill(offered: Any) -> list[Effect]:
+        if not isinstance(offered, Offered):
+            return []
+        name, until = offered.interaction_id, offered.occurred_at + 600 * SECOND
+        kind = (Disposition.HOLD, Disposition.CALLBACK, Disposition.DEFLECT)[next(number) % 3]
+        word = decision(name, disposition=kind, hold_until=until if kind is Disposition.HOLD else None, **people)
+        return [Effect(ROUTED, word), *([Effect(ASSIGNMENTS, released(name))] if kind is Disposition.HOLD else [])]
+
+    with answering(settings, OFFERED, spill):
+        summary = run(settings, contacts=90, people_per_queue=5, pace=0.01, callback_seconds=9000.0)
+    assert summary.complete
+    spilled = summary.spill
+    assert (spilled.held, spilled.callbacks, spilled.deflected, spilled.notices) == (30, 30, 30, 90)
+    assert spilled.released > 0
+    assert spilled.called_back == 30
+    ends = events(read_now(settings, [INTERACTION_EVENTS.name]), INTERACTION_EVENTS)
+    assert Counter(end.interaction_id for end in ends) == Counter(
+        {f"{summary.run_id}-{n:06d}": 1 for n in range(1, 91)}
+    )
+    assert summary.completed[FinishedBy.SELF_SERVICE] == 30
+    assert any(line.startswith("held 30") for line in summary.lines())
+
+
+def test_qa_and_customers_grade_what_ai_had(settings: Settings) -> None:
+    with routing(settings):
+        summary = run(settings, contacts=300, people_per_queue=100, qa_share=0.5, qa_after_seconds=0.1, rated_share=0.5)
+    assert summary.complete
+    told = events(read_now(settings, [INTERACTION_EVENTS.name]), INTERACTION_EVENTS)
+    by = Counter(event.by for event in told if isinstance(event, Feedback))
+    grading = summary.grading
+    assert (by[GradedBy.QA], by[GradedBy.CUSTOMER]) == (grading.labels, grading.ratings)
+    assert grading.labels > 80 < grading.ratings
+    assert summary.as_json()["grading"]["labels_due"] == grading.labels_due
 
 
 def test_supervisors_come_judge_and_go(settings: Settings) -> None:

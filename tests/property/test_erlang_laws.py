@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from processors.staffing.logic.erlang import (
     agents_required,
     asa_seconds,
+    carried_per_minute,
     erlang_b,
     erlang_c_wait_probability,
     occupancy,
@@ -105,3 +106,26 @@ def test_the_people_scheduled_leave_enough_in_their_seats_and_one_fewer_would_no
     people = scheduled(agents, shrinkage)
     assert people * (1 - shrinkage) >= agents * (1 - 2e-9)
     assert people == 0 or (people - 1) * (1 - shrinkage) < agents
+
+
+@given(st.integers(0, 300), AHT, TARGET, WITHIN, MAX_OCCUPANCY)
+def test_of_the_rate_that_agents_carry_they_are_enough_and_of_any_more_they_are_not(
+    agents, aht, target, within, max_occupancy
+):
+    rate = carried_per_minute(agents, aht, target, within, max_occupancy)
+    assert agents_required(rate, aht, target, within, max_occupancy).agents <= agents
+    more = rate * (1 + 1e-9) if rate else 1e-9
+    assert agents_required(more, aht, target, within, max_occupancy).agents > agents
+
+
+@given(PER_MINUTE, AHT, TARGET, WITHIN, MAX_OCCUPANCY)
+def test_the_agents_required_for_a_rate_carry_it(rate, aht, target, within, max_occupancy):
+    assume(rate == 0 or rate > 1e-300)  # a load that rounds to none needs nobody
+    agents = agents_required(rate, aht, target, within, max_occupancy).agents
+    assert carried_per_minute(agents, aht, target, within, max_occupancy) >= rate * (1 - ROUNDING)
+
+
+@given(st.integers(0, 299), AHT, TARGET, WITHIN, MAX_OCCUPANCY)
+def test_one_agent_more_carries_more(agents, aht, target, within, max_occupancy):
+    few, many = (carried_per_minute(n, aht, target, within, max_occupancy) for n in (agents, agents + 1))
+    assert few < many

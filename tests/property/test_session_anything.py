@@ -10,18 +10,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from processors.sessions.logic.book import PARKED, REPEATS_KEPT, SESSION
+from processors.sessions.logic.feedback import GRADES_KEPT
 from processors.sessions.logic.moves import EPOCHS_MOST
 from processors.sessions.logic.oversight import OVERRIDES_KEPT
 from processors.sessions.logic.race import ROUNDS_MOST
 from processors.sessions.logic.transfer import TRIGGERS_KEPT
 from processors.sessions.logic.turns import HELD_LIMIT
+from schemas.agents import ContactOutcome, Graded, Outcome
 from schemas.codec import Codec
 from schemas.conversations import AnswerRefused, Handoff, Side
-from schemas.fields import Channel, Event, FinishedBy, Pool, Supervision, TurnResult
+from schemas.fields import Channel, Event, FinishedBy, GradedBy, Pool, Supervision, TurnResult
 from schemas.interactions import Instructions, TimerDue
 from schemas.rules import SupervisionPolicy, Triggers
 from schemas.supervision import SupervisionEnded, SupervisionWanted, VerdictKind
-from schemas.topics import CLOSED, SESSION_VIEWS, WFM_EVENTS
+from schemas.topics import CLOSED, SESSION_VIEWS
+from schemas.views import TurnView
+from schemas.wfm import Held, VolumeDelta
 from tests.contacts import (
     DECIDED_AT,
     SECOND,
@@ -30,10 +34,13 @@ from tests.contacts import (
     claim,
     completed,
     decision,
+    feedback,
     for_people,
     given,
+    held,
     lost,
     policy,
+    released,
     request,
     switched,
     turn,
@@ -63,6 +70,10 @@ def decides(bench: Bench, **changes) -> Event:
 
 def decides_for_people(bench: Bench, **changes) -> Event:
     return for_people(**changes)
+
+
+def holds(bench: Bench, **changes) -> Event:
+    return held(**changes)
 
 
 def answers(bench: Bench, lag: int, found: bool, **changes) -> Event:
@@ -116,13 +127,16 @@ def of(what, **drawn):
 TURN = of(
     speaks, lag=LAGS, ahead=st.sampled_from([1, 1, 1, 0, 2, 3, 2_000]), right=MOSTLY,
     endpoint=AGENTS, result=st.sampled_from([TurnResult.OK, TurnResult.OK, TurnResult.TIMEOUT]),
+    agent_text=st.sampled_from([None, "yes", "yes", "no"]), no_progress=RARELY,
     amount=st.sampled_from([None, None, 60.0]), intent=st.sampled_from([None, None, "fraud", "loan"]),
     channel=st.sampled_from([None, *Channel]), occurred_at=MOMENTS, tenant=st.sampled_from(["acme"] * 15 + ["rival"]),
 )  # fmt: skip
 DECISION = of(decides, decision_id=st.sampled_from("abcdefghijklmnopqrstuvwxyz"), parallel=st.booleans(), **SAID)
+HELD = of(holds, hold_until=MOMENTS, parallel=st.booleans())
 ACTS = st.one_of(
     DECISION,
     of(decides_for_people, parallel=st.booleans()),
+    HELD,
     of(answers, lag=LAGS, found=MOSTLY, endpoint=AGENTS, **SAID),
     TURN,
     TURN,
@@ -137,6 +151,8 @@ ACTS = st.one_of(
     of(says, event=st.builds(switched, st.sampled_from(Channel), MOMENTS)),
     of(says, event=st.builds(given, st.sampled_from([None, "sam", "kim"]), st.integers(0, 9))),
     of(says, event=st.builds(lost, st.integers(0, 9), st.sampled_from(["acme/ada", "acme/eve", "rival/ada"]))),
+    of(says, event=st.builds(released, MOMENTS)),
+    of(says, event=st.builds(feedback, st.sampled_from(GradedBy), occurred_at=MOMENTS)),
     of(says, event=st.builds(completed, st.integers(0, 30), finished_by=st.sampled_from(FinishedBy))),
 )
 
@@ -144,7 +160,12 @@ ACTS = st.one_of(
 def lives():
     """Mostly a decision, and then whatever."""
     acts = st.lists(ACTS, min_size=8)
-    return st.builds(lambda decided, first, then: [first, *then] if decided else then, MOSTLY, DECISION, acts)
+    return st.builds(
+        lambda decided, first, then: [first, *then] if decided else then,
+        MOSTLY,
+        st.one_of(DECISION, DECISION, HELD),
+        acts,
+    )
 
 
 def lived(rules, acts) -> Bench:
@@ -166,6 +187,7 @@ def keeps_its_bounds(bench: Bench) -> None:
     assert progress.epoch <= EPOCHS_MOST + 2
     assert len(story.triggers) <= TRIGGERS_KEPT
     assert len(story.overrides) <= OVERRIDES_KEPT
+    assert len(story.grades) <= GRADES_KEPT
     assert len(progress.repeats) <= REPEATS_KEPT
     assert story.round < ROUNDS_MOST
     assert sum(len(text) for name, text in bench.state.entries.items() if not name.startswith("turn-")) < 60_000
@@ -189,7 +211,7 @@ def test_whatever_comes_a_contact_ends_at_most_once_and_each_late_answer_is_refu
         if SESSION not in bench.state.entries:
             return  # closed, and forgotten
     assert len(bench.of(CLOSED)) == bool(bench.progress.closed)
-    assert len(bench.of(WFM_EVENTS)) == 1 + bool(bench.progress.closed)
+    assert len(bench.all(VolumeDelta)) == 1 + bool(bench.progress.closed)
     refused = Counter((each.epoch, each.turn) for each in bench.all(AnswerRefused))
     assert set(refused.values()) <= {1}
     assert refused.total() == bench.progress.refused
@@ -197,6 +219,24 @@ def test_whatever_comes_a_contact_ends_at_most_once_and_each_late_answer_is_refu
     assert set(first.values()) <= {1}
     watched = len(bench.all(SupervisionWanted)) - len(bench.all(SupervisionEnded))
     assert watched == bench.story.wanted
+
+
+@settings(max_examples=300, deadline=None)
+@over(POLICIES, lives())
+def test_when_all_waits_are_over_each_turn_has_one_outcome_and_no_contact_is_held(rules, acts):
+    bench = lived(rules, acts)
+    while bench.timer is not None:
+        bench.ring()
+    assert bench.state.entries == {}
+    taken = [view for view in bench.all(TurnView) if view.revision == 1]
+    assert len(bench.all(Outcome)) == len(taken)
+    waits = 0
+    for each in bench.all(Held):
+        waits += -1 if each.over else 1
+        assert waits in {0, 1}
+    assert waits == 0
+    assert len(bench.all(ContactOutcome)) <= len(bench.of(CLOSED))
+    assert bool(bench.all(ContactOutcome)) >= bool(bench.all(Graded))
 
 
 @settings(max_examples=150, deadline=None)

@@ -12,15 +12,18 @@ from hypothesis import strategies as st
 
 from processors.sessions.logic.book import PROGRESS
 from runtime.state import DictState
+from schemas.agents import ContactOutcome, Graded, Outcome
 from schemas.codec import Codec
 from schemas.control import Policy
-from schemas.conversations import AnswerRefused, ChannelSwitched, Handoff
-from schemas.fields import Channel, Event, FinishedBy, Pool, Supervision, TurnResult
-from schemas.interactions import Decision, Fact, Instructions, Offered, Turn
+from schemas.conversations import AnswerRefused, ChannelSwitched, Handoff, Moved, MoveRequest
+from schemas.fields import Channel, Event, FinishedBy, GradedBy, Pool, Supervision, TurnResult
+from schemas.interactions import Decision, Fact, Feedback, Instructions, Offered, Released, Turn
 from schemas.rules import SupervisionPolicy, Transfer, Triggers
 from schemas.supervision import Verdict, VerdictKind
 from schemas.topics import CLOSED, SESSION_VIEWS, SUPERVISION_REQUESTS, TIMERS, turn_key
+from schemas.triggers import Trigger
 from schemas.views import SessionView
+from schemas.wfm import Held
 from tests.contacts import (
     DECIDED_AT,
     SECOND,
@@ -28,8 +31,12 @@ from tests.contacts import (
     ack,
     completed,
     decision,
+    feedback,
     given,
+    held,
     policy,
+    released,
+    request,
     switched,
     turn,
     verdict,
@@ -72,7 +79,8 @@ def turns(draw, number: int, epoch: int) -> Turn:
         result=draw(st.sampled_from(TurnResult)) if draw(one_in(4)) else TurnResult.OK,
         occurred_at=draw(MOMENTS),
         customer_text="get me a human" if draw(one_in(6)) else "hello",
-        agent_text=f"answer {epoch}/{number}",
+        agent_text=draw(st.sampled_from([f"answer {epoch}/{number}", "yes", " YES "])),
+        no_progress=draw(one_in(6)),
         sentiment=draw(st.sampled_from([None, 1.0, 0.5, 0.0, -0.5, -1.0])),
         channel=draw(st.sampled_from(Channel)) if draw(one_in(4)) else None,
         amount=60.0 if draw(one_in(5)) else None,
@@ -128,11 +136,17 @@ def conversations(draw) -> Conversation:
     assigned = draw(st.sampled_from([None, None, 3]))
     rules = SupervisionPolicy(sessions_per_supervisor=assigned, verdict_seconds=3_600.0)
     talk = Conversation(policy(supervision=rules, transfer=Transfer(ack_seconds=3_600.0)))
-    opened = talk.add(decision(**draw(said())), set())
+    begun_held = draw(one_in(5))
+    opened = talk.add(held() if begun_held else decision(**draw(said())), set())
     for _ in range(draw(st.integers(0, 2))):
         talk.add(switched(draw(st.sampled_from(Channel)), draw(MOMENTS)), set())
-    causes: set[int] | None = {opened}
-    epoch = 0
+    found = draw(
+        st.lists(st.builds(feedback, st.sampled_from(GradedBy), csat=st.integers(1, 5)), max_size=3, unique=True)
+    )
+    for each in found[:1]:
+        talk.add(each, set())
+    causes: set[int] | None = draw(let_go(talk, opened)) if begun_held else {opened}
+    epoch = int(begun_held)
     while causes is not None:
         if talk.bench.story.wanted:
             causes = {talk.add(given("sam", epoch + 1), causes)}
@@ -141,7 +155,21 @@ def conversations(draw) -> Conversation:
         causes = handed_over(draw, talk, fence, epoch) if fence else None
     if not draw(one_in(4)):
         talk.add(completed(talk.turns, finished_by=draw(st.sampled_from(FinishedBy))), ends_after(talk))
+    for each in found[1:]:
+        talk.add(each, set())
     return talk
+
+
+@st.composite
+def let_go(draw, talk: Conversation, opened: int) -> set[int] | None:
+    """Let a contact be held, released perhaps, and given to AI perhaps; return what the agent's turns depend on."""
+    last = {opened}
+    for _ in range(draw(st.integers(0, 2))):
+        last = {talk.add(released(draw(MOMENTS)), last)}
+    if draw(st.booleans()):
+        return None
+    asked = talk.add(request(Pool.AI_CONTAINED), last)
+    return {talk.add(word(1, intent="card_lost", **draw(said())), {asked})}
 
 
 def ends_after(talk: Conversation) -> set[int]:
@@ -151,6 +179,7 @@ def ends_after(talk: Conversation) -> set[int]:
         at
         for at, event in enumerate(talk.events)
         if (isinstance(event, Verdict) and event.verdict is VerdictKind.TAKE_OVER)
+        or isinstance(event, Released | MoveRequest)
         or (isinstance(event, Decision) and event.session_epoch and event.session_epoch not in spoke)
     }
 
@@ -296,6 +325,37 @@ def test_each_epoch_has_one_packet_each_contact_one_end_and_each_late_answer_one
     assert refused.keys() <= answers
     assert not shown_in & refused.keys()
     assert all(CODEC.decode(CODEC.encode(effect.event)) == effect.event for effect in bench.effects)
+
+
+@settings(max_examples=300, deadline=None)
+@over(with_log())
+def test_each_turn_has_one_outcome_each_contact_that_ai_had_one_and_each_finding_is_told_of_its_agent(case):
+    talk, log = case
+    bench = played(talk, log)
+    turns_taken = Counter((event.endpoint, event.number) for event in talk.events if isinstance(event, Turn))
+    assert Counter((each.endpoint, each.turn) for each in bench.all(Outcome)) <= turns_taken
+    if bench.progress.closed is None:
+        assert bench.all(ContactOutcome) + bench.all(Graded) == []
+        return
+    assert Counter((each.endpoint, each.turn) for each in bench.all(Outcome)) == turns_taken
+    said = {(each.endpoint, each.turn) for each in bench.all(Outcome)} if turns_taken else set()
+    assert [each.handling for each in bench.all(ContactOutcome)] == [bench.progress.closed] * bool(said)
+    findings = {event for event in talk.events if isinstance(event, Feedback)}
+    assert {(each.by, each.csat) for each in bench.all(Graded)} == {(each.by, each.csat) for each in findings if said}
+    agents = {each.endpoint for each in bench.all(Graded) + bench.all(ContactOutcome)}
+    assert len(agents) <= 1
+
+
+@settings(max_examples=150, deadline=None)
+@over(with_log())
+def test_a_contact_that_is_held_is_let_go_once_and_a_release_moves_it_once(case):
+    talk, log = case
+    bench = played(talk, log)
+    begun_held = talk.events[0] == held()
+    gone = any(isinstance(event, Released | MoveRequest) for event in talk.events) or bench.progress.closed is not None
+    assert [each.over for each in bench.all(Held)] == ([False] + [True] * gone) * begun_held
+    let = [each for each in bench.all(Moved) if each.trigger.trigger is Trigger.RELEASED]
+    assert len(let) == any(isinstance(event, Released) for event in talk.events)
 
 
 @settings(max_examples=150, deadline=None)

@@ -11,11 +11,25 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from processors.sessions.logic.book import PARKED, PROGRESS, SESSION, Parked, Progress, load
+from schemas.agents import ContactOutcome, Graded, Outcome
 from schemas.codec import Codec
-from schemas.fields import Disposition, Event, FinishedBy, Handling, Pool, TurnResult
-from schemas.interactions import Completed, Decision
-from schemas.topics import AGENT_EVENTS, CLOSED, TIMERS, WFM_EVENTS
-from tests.contacts import DECIDED_AT, HOUR, OFFERED_AT, SECOND, Bench, completed, decision, for_people, turn
+from schemas.fields import Disposition, Event, FinishedBy, GradedBy, Handling, Pool, TurnResult
+from schemas.interactions import Completed, Decision, Feedback, Turn
+from schemas.topics import CLOSED, TIMERS
+from schemas.wfm import Held, VolumeDelta
+from tests.contacts import (
+    DECIDED_AT,
+    HOLD_UNTIL,
+    HOUR,
+    OFFERED_AT,
+    SECOND,
+    Bench,
+    completed,
+    decision,
+    feedback,
+    for_people,
+    turn,
+)
 
 CODEC = Codec()
 
@@ -34,25 +48,57 @@ class Contact:
     def repeats(self) -> int:
         return sum(isinstance(event, Decision) for event in self.events) - 1
 
+    @property
+    def held(self) -> bool:
+        first = self.events[0]
+        return isinstance(first, Decision) and first.hold_until is not None and first.disposition is Disposition.HOLD
+
+    @property
+    def turns(self) -> list[Turn]:
+        return [event for event in self.events if isinstance(event, Turn) and event.endpoint == "ada"]
+
+    @property
+    def findings(self) -> set[Event]:
+        return {event for event in self.events if isinstance(event, Feedback)}
+
 
 @st.composite
 def decisions(draw) -> Decision:
     pool = draw(st.sampled_from(Pool))
-    make = for_people if pool is Pool.HUMAN_EXCLUSIVE else decision
+    people = pool is Pool.HUMAN_EXCLUSIVE
+    make = for_people if people else decision
     return make(
         pool=pool,
+        hold_until=draw(st.sampled_from([None, HOLD_UNTIL, HOLD_UNTIL])) if people else None,
         disposition=draw(st.sampled_from([d for d in Disposition if d is not Disposition.REPEAT])),
         offered_at=OFFERED_AT - draw(st.integers(0, HOUR)),
     )
 
 
 @st.composite
+def turns(draw, number: int) -> Turn:
+    """A turn that mostly answers, often what was said before."""
+    return turn(
+        number,
+        result=draw(st.sampled_from([TurnResult.OK] * 6 + list(TurnResult))),
+        agent_text=draw(st.sampled_from([None, "yes", "yes", " YES ", "no"])),
+        no_progress=draw(st.sampled_from([False, False, False, True])),
+        tokens=number,
+    )
+
+
+def found():
+    """Feedback, of which some is the same."""
+    return st.builds(feedback, st.sampled_from(GradedBy), csat=st.sampled_from([None, 3]))
+
+
+@st.composite
 def contacts(draw) -> Contact:
-    """A decision, 0 to 6 turns, perhaps a completion that counts more or fewer, other decisions, strays."""
+    """A decision, 0 to 6 turns, perhaps a completion that counts more or fewer, feedback, other decisions, strays."""
     first = draw(decisions())
     numbers = range(1, 1 + draw(st.integers(0, 6)) * (first.endpoint is not None))
-    results = st.sampled_from(TurnResult)
-    events: list[Event] = [first, *(turn(n, result=draw(results)) for n in numbers)]
+    events: list[Event] = [first, *(draw(turns(n)) for n in numbers)]
+    events += draw(st.lists(found(), max_size=3, unique=True))
     if draw(st.booleans()):
         events.append(turn(draw(st.integers(1, 8)), endpoint="eve"))
     if draw(st.booleans()):
@@ -138,22 +184,40 @@ def test_a_contact_is_counted_once_moved_once_and_leaves_nothing_behind(case):
     contact, (log, gaps) = case
     bench = played(log, gaps)
     assert len(bench.of(CLOSED)) == contact.completed
+    if not contact.completed and contact.held:
+        bench.ring()
     if not contact.completed:
         bench.ring()
     (record,) = bench.of(CLOSED)
     held: Counter[Handling] = Counter()
-    for delta in bench.of(WFM_EVENTS):
+    for delta in bench.all(VolumeDelta):
         held[delta.to_handling] += 1
         if delta.from_handling is not None:
             held[delta.from_handling] -= 1
         assert min(held.values()) >= 0
         assert held.total() == 1
     assert +held == Counter({record.handling: 1})
-    assert len(bench.of(WFM_EVENTS)) == 2
-    of_agent = {event.number for event in contact.events if hasattr(event, "number") and event.endpoint == "ada"}
-    assert sorted(outcome.turn for outcome in bench.of(AGENT_EVENTS)) == sorted(of_agent)
+    assert len(bench.all(VolumeDelta)) == 2
+    assert [each.over for each in bench.all(Held)] == [False, True] * contact.held
+    assert sorted(each.turn for each in bench.all(Outcome)) == sorted({each.number for each in contact.turns})
+    had = bool(contact.turns) and record.ai_turns > 0
+    assert [each.handling for each in bench.all(ContactOutcome)] == [record.handling] * had
+    assert len(bench.all(Graded)) == len(contact.findings) * had
     bench.ring()
     assert (bench.state.entries, bench.timer) == ({}, None)
+
+
+@settings(max_examples=300, deadline=None)
+@given(contacts().flatmap(lambda contact: st.tuples(st.just(contact), logs_and_gaps(contact))))
+def test_a_turn_is_looping_where_it_brings_nothing_or_says_what_the_last_answer_said(case):
+    contact, (log, gaps) = case
+    last, expected = None, []
+    for each in contact.turns:
+        answered = each.result is TurnResult.OK
+        said = (each.agent_text or "").strip().lower() if answered else last
+        expected.append((each.number, each.no_progress or bool(answered and said and said == last)))
+        last = said
+    assert sorted((each.turn, each.looping) for each in played(log, gaps).all(Outcome)) == expected
 
 
 @settings(max_examples=200, deadline=None)

@@ -9,13 +9,15 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.agents import Graded
 from schemas.control import Fault, FaultKind, Policy
-from schemas.conversations import AgentLost, Handoff, HandoffAck, MoveRequest
-from schemas.fields import Pool, Supervision
-from schemas.interactions import Completed, Decision, Instructions, Offered, Turn
+from schemas.conversations import AgentLost, Handoff, HandoffAck, Moved, MoveRequest
+from schemas.fields import Disposition, FinishedBy, Pool, Supervision
+from schemas.interactions import Completed, Decision, Feedback, Instructions, Offered, Released, Turn
 from schemas.rules import SupervisionPolicy, Triggers
 from schemas.supervision import SupervisionRequest, SupervisionResult
 from schemas.topics import ASSIGNMENTS, HANDOFFS, INTERACTION_EVENTS, ROUTED, SUPERVISION_REQUESTS, endpoint_key
+from schemas.wfm import Held
 from simulator.policies import demo_policy
 from tests.centre import SECOND, START, decision, world
 from tests.together import Together
@@ -45,14 +47,16 @@ MOVES = st.tuples(st.just(Pool.HUMAN_EXCLUSIVE), st.just(0)) | st.tuples(
 )
 """To which pool, in which epoch. People take no contact back while another agent is sought for it: sessions hear no
 more of the router's word then, and refuse that agent's turns as nobody's."""
+SPILLED = st.sampled_from([Disposition.ROUTE, Disposition.CALLBACK, Disposition.DEFLECT, Disposition.HOLD])
 TOPICS = (ROUTED, ASSIGNMENTS, SUPERVISION_REQUESTS, INTERACTION_EVENTS)
 
 
 @st.composite
 def decisions(draw: st.DrawFn) -> dict[str, Any]:
-    if draw(st.integers(0, 9)) == 0:
+    if draw(st.integers(0, 4)) == 0:
         nobody = {"endpoint": None, "provider": None, "supervision": None}
-        return {"pool": Pool.HUMAN_EXCLUSIVE, "queue": "care", **nobody}
+        spilled = {"disposition": draw(SPILLED), "hold_seconds": draw(st.sampled_from([0.0, 1.0, 30.0, 600.0]))}
+        return {"pool": Pool.HUMAN_EXCLUSIVE, "queue": "care", **nobody, **spilled}
     pool, supervision = draw(WATCHED)
     said = Instructions(escalate=draw(st.none() | TRIGGERS), approve=draw(st.none() | TRIGGERS))
     return {
@@ -79,7 +83,22 @@ def plays(draw: st.DrawFn) -> dict[str, Any]:
         "lost": draw(st.lists(st.tuples(seconds, st.sampled_from(["support-bot", "care-bot"])), max_size=2)),
         "moves": draw(st.lists(st.tuples(seconds, MOVES), max_size=3)),
         "fault": draw(st.none() | st.sampled_from(list(FaultKind))),
+        "room": draw(st.lists(st.tuples(st.integers(0, 90), st.integers(1, 8)), max_size=6)),
+        "qa_after_seconds": draw(st.sampled_from([0.0, 30.0])),
+        "rated_share": draw(st.sampled_from([0.0, 1.0])),
     }
+
+
+def answered(offered: Offered, choice: dict[str, Any]) -> Decision:
+    """The router's answer; a contact that is under way is not spilled."""
+    epoch, fields = offered.handover.epoch if offered.handover else 0, dict(choice)
+    seconds = fields.pop("hold_seconds", 0.0)
+    if epoch:
+        fields.pop("disposition", None)
+    elif fields.get("disposition") is Disposition.HOLD:
+        fields["hold_until"] = offered.occurred_at + round(seconds * SECOND)
+    name = f"d-{offered.interaction_id}-{epoch}"
+    return decision(offered.interaction_id, decision_id=name, session_epoch=epoch, **fields)
 
 
 def policy_of(play: dict[str, Any]) -> Policy:
@@ -88,13 +107,16 @@ def policy_of(play: dict[str, Any]) -> Policy:
 
 
 def played(play: dict[str, Any], also_at: list[int] | None = None) -> Together:
-    made = ("seed", "people_per_queue", "change_matter", "supervisors")
+    made = ("seed", "people_per_queue", "change_matter", "supervisors", "qa_after_seconds", "rated_share")
     faults = []
     if play["fault"] is not None:
         at = START + 10 * SECOND
         faults = [(at, Fault(endpoint="support-bot", kind=play["fault"], severity=0.6, occurred_at=at))]
     simulated = world(
-        [START + at * SECOND for at in play["arrivals"]], faults=faults, **{name: play[name] for name in made}
+        [START + at * SECOND for at in play["arrivals"]],
+        faults=faults,
+        qa_share=1.0,
+        **{name: play[name] for name in made},
     )
     policy = policy_of(play)
     simulated.step(0, [policy])
@@ -104,12 +126,14 @@ def played(play: dict[str, Any], also_at: list[int] | None = None) -> Together:
         choices = play["decisions"]
         number = len(asked) + asked.total()
         asked[offered.interaction_id] += 1
-        epoch = offered.handover.epoch if offered.handover else 0
-        name = f"d-{offered.interaction_id}-{epoch}"
-        return decision(offered.interaction_id, decision_id=name, session_epoch=epoch, **choices[number % len(choices)])
+        return answered(offered, choices[number % len(choices)])
 
     together = Together(simulated, policy, router, play["took"])
     names = [f"run-{number:06d}" for number in range(1, len(play["arrivals"]) + 1)]
+    for seconds, number in play["room"]:  # as staffing has it, whether that contact is held or not
+        at, name = START + seconds * SECOND, f"run-{number:06d}"
+        room = Released(interaction_id=name, tenant="demo", queue="care", reason="room", occurred_at=at)
+        together.write(at, INTERACTION_EVENTS.name, room)
     for seconds, endpoint in play["lost"]:
         at = START + seconds * SECOND
         for name in names:
@@ -131,6 +155,43 @@ def test_both_see_the_same_end_of_every_contact_and_neither_refuses_the_other(pl
     assert {end.interaction_id: end.ai_turns for end in together.of(Completed)} == {
         f"run-{number:06d}": turns[f"run-{number:06d}"] for number in range(1, len(play["arrivals"]) + 1)
     }
+
+
+@given(plays())
+@settings(max_examples=200, deadline=None)
+def test_a_contact_is_held_until_its_word_comes_and_the_buffer_is_empty_at_the_end(play: dict[str, Any]) -> None:
+    together = played({**play, "moves": [], "lost": []})
+    holds = {d.interaction_id for d in together.of(Decision) if d.disposition is Disposition.HOLD}
+    told = together.of(Held)
+    assert Counter(held.interaction_id for held in told if not held.over) == Counter(holds)
+    assert Counter(held.interaction_id for held in told if held.over) == Counter(holds)
+    words = {event.interaction_id: at for at, event in together.heard if isinstance(event, Moved)}
+    heard = {event.interaction_id: at for at, event in together.heard if isinstance(event, Decision)}
+    for end in together.of(Completed):
+        name = end.interaction_id
+        if name in holds and end.finished_by is FinishedBy.HUMAN:
+            began_talk = end.occurred_at - (end.talk_seconds + end.wrap_seconds) * SECOND
+            assert began_talk >= max(words[name], heard[name]) - 10
+    spill = together.world.tally.spill
+    assert spill.held == len(holds)
+    ended_by_people = {end.interaction_id for end in together.of(Completed) if end.finished_by is FinishedBy.HUMAN}
+    assert spill.released >= len(holds & ended_by_people)
+
+
+@given(plays())
+@settings(max_examples=150, deadline=None)
+def test_what_is_found_of_a_contact_is_told_of_the_agent_that_had_it_last(play: dict[str, Any]) -> None:
+    together = played(play)
+    last = {turn.interaction_id: turn.endpoint for turn in together.of(Turn)}
+    told = [(each.interaction_id, each.by, each.occurred_at) for each in together.of(Feedback)]
+    graded = together.of(Graded)
+    assert Counter((each.interaction_id, each.by, each.occurred_at) for each in graded) <= Counter(told)
+    over = {name for name, ends in _ends(together).items() if ends.ai_turns}
+    assert {each.interaction_id for each in graded} <= over & last.keys()
+
+
+def _ends(together: Together) -> dict[str, Completed]:
+    return {end.interaction_id: end for end in together.of(Completed)}
 
 
 @given(plays())

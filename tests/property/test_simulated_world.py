@@ -8,13 +8,15 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.agents import Outcome
 from schemas.codec import Codec
 from schemas.control import Fault, FaultKind
 from schemas.conversations import HandoffAck
-from schemas.fields import Disposition, Pool
-from schemas.interactions import Completed, Offered, Turn
+from schemas.fields import Disposition, FinishedBy, GradedBy, Pool
+from schemas.interactions import Completed, Feedback, Offered, Turn
 from schemas.supervision import Verdict
 from schemas.topics import OFFERED
+from simulator.world import World
 from tests import said
 from tests.centre import SECOND, START, decision, play, to_ai, world
 
@@ -25,6 +27,8 @@ ANSWER = st.fixed_dictionaries(
         "disposition": st.sampled_from([d for d in Disposition if d is not Disposition.REPEAT]),
         "endpoint": st.sampled_from(ENDPOINTS),
         "queue": st.sampled_from(["technical", "care", "a queue of nobody's policy"]),
+        "hold_until": st.none() | st.integers(START, START + 300 * SECOND),
+        "notice": st.sampled_from([None, "All lines are busy"]),
     }
 )
 DELAY = st.integers(0, 100 * SECOND)
@@ -60,6 +64,10 @@ def runs(draw: st.DrawFn) -> dict[str, Any]:
         "offer_twice": draw(st.sampled_from([0.0, 0.5, 1.0])),
         "change_matter": draw(st.sampled_from([0.0, 0.5])),
         "supervisors": 2,
+        "qa_share": draw(st.sampled_from([0.0, 0.5, 1.0])),
+        "qa_after_seconds": draw(st.sampled_from([0.0, 60.0])),
+        "rated_share": draw(st.sampled_from([0.0, 1.0])),
+        "callback_seconds": draw(st.sampled_from([60.0, 900.0])),
     }
 
 
@@ -104,6 +112,64 @@ def test_every_offered_contact_ends_exactly_once_whatever_is_decided(run: dict[s
 
 @given(runs())
 @settings(max_examples=100, deadline=None)
+def test_at_every_instant_each_offered_contact_is_in_one_place(run: dict[str, Any]) -> None:
+    def look(simulated: World) -> None:
+        now = simulated.progress()
+        people = now.with_people + sum(now.waiting.values()) + now.held + now.to_call_back
+        assert now.offered == now.completed + now.undecided + now.with_ai + people
+        assert min(now.undecided, now.with_ai, now.with_people, now.held, now.to_call_back) >= 0
+
+    simulate(run, look=look)
+
+
+@given(runs())
+@settings(max_examples=150, deadline=None)
+def test_each_disposition_is_counted_once_per_contact_and_ends_as_it_should(run: dict[str, Any]) -> None:
+    simulated, events, _ = simulate(run)
+    first = {
+        f"run-{number:06d}": min(answers, key=lambda answer: answer[0])[1]
+        for number, answers in enumerate(run["answers"], start=1)
+    }
+    ends = {event.interaction_id: event for event in events if isinstance(event, Completed)}
+    words = {name for name, said_of in zip(first, run["words"], strict=True) if said_of}
+    by = Counter(said["disposition"] for said in first.values())
+    spill = simulated.tally.spill
+    assert spill.notices == sum(said["notice"] is not None for said in first.values())
+    assert spill.deflected == by[Disposition.DEFLECT] == simulated.tally.completed[FinishedBy.SELF_SERVICE]
+    held = [s for s in first.values() if s["disposition"] is Disposition.HOLD and s["hold_until"] is not None]
+    assert 0 <= spill.released <= spill.held == len(held)
+    assert 0 <= spill.called_back <= spill.callbacks <= by[Disposition.CALLBACK]
+    promised = {name for name, said in first.items() if said["disposition"] is Disposition.CALLBACK} - words
+    for name in promised:  # nobody waited, and nobody was lost before the promise had lapsed
+        if len(run["answers"][int(name[-6:]) - 1]) == 1:
+            assert ends[name].wait_seconds == 0
+            assert ends[name].finished_by in (FinishedBy.HUMAN, FinishedBy.CUSTOMER)
+
+
+@given(runs())
+@settings(max_examples=150, deadline=None)
+def test_feedback_comes_after_the_end_at_most_once_from_each_and_none_is_lost(run: dict[str, Any]) -> None:
+    simulated, events, _ = simulate(run)
+    late = simulated.step(START + 1000 * SECOND)
+    ends = {event.interaction_id: event for event in events if isinstance(event, Completed)}
+    told = [event for event in [*events, *(effect.event for effect in late)] if isinstance(event, Feedback)]
+    of_each = Counter((event.interaction_id, event.by) for event in told)
+    assert set(of_each.values()) <= {1}
+    assert {name for name, _ in of_each} <= {name for name, end in ends.items() if end.ai_turns > 0}
+    by_ai = {name for name, end in ends.items() if end.finished_by is FinishedBy.AI and end.ai_turns}
+    labelled = {name for name, by in of_each if by is GradedBy.QA}
+    assert labelled <= by_ai
+    if run["qa_share"] == 1.0:
+        assert labelled == by_ai
+    if run["rated_share"] == 1.0:
+        stayed = {name for name, end in ends.items() if end.ai_turns and end.finished_by is not FinishedBy.CUSTOMER}
+        assert {name for name, by in of_each if by is GradedBy.CUSTOMER} == stayed
+    counted = simulated.tally.grading
+    assert (counted.labels, counted.labels_due, counted.ratings) == (len(labelled), 0, len(told) - len(labelled))
+
+
+@given(runs())
+@settings(max_examples=100, deadline=None)
 def test_nothing_is_told_of_a_contact_before_its_decision_or_after_its_end(run: dict[str, Any]) -> None:
     _, events, decided = simulate(run)
     ended: set[str] = set()
@@ -113,8 +179,11 @@ def test_nothing_is_told_of_a_contact_before_its_decision_or_after_its_end(run: 
         if isinstance(event, Offered):
             continue
         name = event.interaction_id
+        if isinstance(event, Outcome):
+            assert event.synthetic
+            continue
         assert event.occurred_at >= decided[name] or isinstance(event, HandoffAck | Verdict)
-        assert name not in ended
+        assert (name in ended) is isinstance(event, Feedback)
         if isinstance(event, Turn):
             turns[name] += 1
             of_epoch[name, event.epoch] += 1
@@ -140,7 +209,7 @@ def test_being_woken_more_often_changes_nothing(run: dict[str, Any], wakes: list
 @settings(max_examples=50, deadline=None)
 def test_what_is_offered_does_not_depend_on_what_is_decided(run: dict[str, Any]) -> None:
     offers = [event for event in simulate(run)[1] if isinstance(event, Offered)]
-    others = play(world(run["arrivals"], **options_of(run)), to_ai)
+    others = play(world(run["arrivals"], **{**options_of(run), "qa_share": 0.0, "rated_share": 0.0}), to_ai)
     assert offers == [effect.event for effect in others if effect.topic is OFFERED]
 
 

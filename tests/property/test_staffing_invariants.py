@@ -1,5 +1,6 @@
 """Whatever breakers do and in whatever order contacts are read, the one recommendation stays sound."""
 
+import itertools
 import math
 import random
 
@@ -7,11 +8,31 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processors.staffing.logic.line import Line
+from processors.staffing.logic.line import over as line_over
+from runtime.state import DictState
 from schemas import topics
 from schemas.codec import Codec
 from schemas.fields import BreakerState, Handling, Pool
-from schemas.wfm import Displaced
-from tests.staffing_bench import MINUTE, SECOND, START, Bench, closing, delta, impact
+from schemas.wfm import Displaced, ImpactCause, SpareCapacity
+from tests.staffing_bench import (
+    METERED,
+    MINUTE,
+    PARTITIONS,
+    SECOND,
+    START,
+    Bench,
+    closing,
+    delta,
+    held,
+    impact,
+    over,
+    people,
+    released,
+    rows,
+    snapshot_of,
+    tick,
+)
 
 ENDPOINTS = ["one", "two", "three"]
 QUEUES = ["billing", "sales", "unnamed in the policy"]
@@ -66,8 +87,8 @@ class Model:
 
     def lost(self):
         totals = dict.fromkeys(QUEUES, 0.0)
-        for rows in self.carried.values():
-            for row in rows:
+        for carried in self.carried.values():
+            for row in carried:
                 if set(row.alternatives) <= self.carried.keys():
                     totals[row.queue] += row.contacts_per_minute
         return totals
@@ -160,3 +181,200 @@ def test_the_order_in_which_contacts_are_read_does_not_change_the_load(deltas, s
         bench.feed(*order, now=START + 20 * MINUTE)
         read.append(bench.state.entries)
     assert read[0] == read[1]
+
+
+NAMES = [f"c-{number}" for number in range(12)]
+moments = st.one_of(
+    st.builds(lambda: tick),
+    st.builds(lambda: tick),
+    st.builds(
+        lambda name, priority, waited, queue, minutes: (
+            lambda at: held(
+                name, at - waited * SECOND, priority, queue=queue, hold_until=at + minutes * MINUTE, occurred_at=at
+            )
+        ),
+        st.sampled_from(NAMES),
+        st.integers(-2, 2),
+        st.integers(0, 3),
+        st.sampled_from(QUEUES[:2]),
+        st.integers(1, 10),
+    ),
+    st.builds(lambda name: lambda at: over(name, at), st.sampled_from(NAMES)),
+    st.builds(
+        lambda endpoint, state, rows_of_it, ahead: (
+            lambda at: impact(
+                at, state, at // SECOND, *rows_of_it, endpoint=endpoint,
+                cause=ImpactCause.BREAKER if ahead is None else ImpactCause.MAINTENANCE,
+                starts_at=None if ahead is None else at + ahead * SECOND,
+            )
+        ),
+        st.sampled_from(ENDPOINTS),
+        st.sampled_from(BreakerState),
+        st.lists(displaced, max_size=3),
+        st.none() | st.integers(-60, 600),
+    ),
+    st.builds(lambda queue: lambda at: delta(at, queue=queue), st.sampled_from(QUEUES)),
+)  # fmt: skip
+metered_timelines = st.lists(st.tuples(st.integers(1, 20), moments), max_size=60)
+staffed = st.builds(
+    lambda billing, sales: snapshot_of(METERED, people(billing), people(sales, queue="sales")),
+    st.floats(0, 900),
+    st.floats(0, 900),
+)
+
+
+def timed(timeline):
+    """The events of a timeline, each some seconds after the last."""
+    at, events = START, []
+    for seconds, made in timeline:
+        at += seconds * SECOND
+        events.append(made(at))
+    return events
+
+
+@given(staffed, metered_timelines)
+def test_what_is_let_through_is_the_room_of_the_time_and_no_more(snapshot, timeline):
+    bench, given_out, budget, last = Bench(snapshot), {}, {}, {}
+    for event in timed(timeline):
+        effects = bench.feed(event)
+        for effect in effects:
+            queue = effect.event.queue
+            if effect.topic is topics.INTERACTION_EVENTS:
+                given_out[queue] = given_out.get(queue, 0) + 1
+            if not isinstance(effect.event, SpareCapacity):
+                continue
+            row = effect.event
+            since = (row.occurred_at - last[queue]) / SECOND if queue in last else 0.0
+            covered = min(max(since, 5.0), 10.0)
+            given_out[queue] = given_out.get(queue, 0) + sum(row.permits)
+            budget[queue] = budget.get(queue, 0.0) + row.spare_contacts_per_minute * covered / 60
+            last[queue] = row.occurred_at
+            assert row.spare_contacts_per_minute >= 0
+            assert len(row.permits) == PARTITIONS
+            assert max(row.permits) - min(row.permits) <= 1
+            assert given_out[queue] <= budget[queue] + 1e-6
+
+
+@given(staffed, metered_timelines)
+def test_rows_of_a_queue_count_up_are_five_seconds_apart_and_fit_the_wire(snapshot, timeline):
+    bench, revisions, stands = Bench(snapshot), {}, {}
+    for event in timed(timeline):
+        for row in rows(bench.feed(event)):
+            assert row.revision == revisions.get(row.queue, 0) + 1
+            revisions[row.queue] = row.revision
+            takes_back = row.expires_at == row.occurred_at
+            before = None if takes_back else stands.get(row.queue)
+            assert before is None or row.occurred_at - before >= 4.5 * SECOND
+            stands[row.queue] = None if takes_back else row.occurred_at
+            assert CODEC.decode(CODEC.encode(row)) == row
+
+
+@given(staffed, metered_timelines)
+def test_a_replay_says_the_same(snapshot, timeline):
+    events = timed(timeline)
+    one, other = Bench(snapshot), Bench(snapshot)
+    assert one.feed(*events) == other.feed(*events)
+    assert one.state.entries == other.state.entries
+
+
+class WaitingModel:
+    """Who waits, in the plainest words: a list, sorted when somebody is wanted."""
+
+    def __init__(self):
+        self.waiting, self.released = {}, set()
+
+    def book(self, event):
+        if event.over:
+            self.waiting.pop(event.interaction_id, None)
+            self.released.discard(event.interaction_id)
+        elif event.interaction_id not in self.released:
+            self.waiting.setdefault(event.interaction_id, event)
+
+    def release(self, names, queue, now):
+        """Check that these are the first of their queue, and take them out with all before them."""
+        line = sorted(
+            (one for one in self.waiting.values() if one.queue == queue and one.hold_until > now),
+            key=lambda one: (-one.priority, one.offered_at, one.interaction_id),
+        )
+        assert [one.interaction_id for one in line[: len(names)]] == names
+        for name in names:
+            del self.waiting[name]
+            self.released.add(name)
+
+
+@given(staffed, metered_timelines)
+def test_contacts_are_released_once_by_priority_and_then_by_how_long_they_wait(snapshot, timeline):
+    bench, model = Bench(snapshot), WaitingModel()
+    for event in timed(timeline):
+        effects = bench.feed(event)
+        if hasattr(event, "over"):
+            model.book(event)
+        for queue in QUEUES:
+            of_queue = [effect for effect in effects if effect.event.queue == queue]
+            model.release(released(of_queue), queue, getattr(event, "now", START))
+        for row in rows(effects):
+            alive = [one for one in model.waiting.values() if one.queue == row.queue and one.hold_until > event.now]
+            known = [one for one in model.waiting.values() if one.queue == row.queue]
+            assert len(alive) <= row.held <= len(known)
+            model.waiting = {
+                name: one for name, one in model.waiting.items() if one.queue != row.queue or one.hold_until > event.now
+            }
+            assert row.held == len(alive)
+
+
+@given(staffed, metered_timelines)
+def test_rows_end_once_nothing_is_lost_and_nobody_waits(snapshot, timeline):
+    events = timed(timeline)
+    end = START + 30 * MINUTE
+    bench = Bench(snapshot)
+    bench.feed(*events)
+    endings = itertools.product(ENDPOINTS, ImpactCause)
+    for epoch, (endpoint, cause) in enumerate(endings, end // SECOND + 1):
+        bench.feed(impact(end, BreakerState.CLOSED, epoch, endpoint=endpoint, cause=cause))
+    bench.feed(*(over(name, end) for name in NAMES))
+    said = rows(bench.ticks(end, end + 3 * MINUTE))
+    assert bench.state.get("metered", []) == []
+    assert all(row.permits == (0,) * PARTITIONS for row in {row.queue: row for row in said}.values())
+    assert not [name for name in bench.state.entries if name.startswith(("held:", "place:"))]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["join", "join", "join", "leave", "release", "sweep"]),
+            st.integers(0, 40),
+            st.integers(-1, 1),
+            st.integers(0, 5),
+            st.integers(0, 9),
+        ),
+        max_size=120,
+    )
+)
+def test_a_line_is_a_sorted_list_whatever_joins_and_leaves(moves):
+    state, waiting, gone = DictState(), {}, set()
+    for now, (move, number, priority, waited, last) in enumerate(moves):
+        name, line = f"c-{number}", Line(state, "billing")
+        if move == "join":
+            one = held(name, START + waited, priority, hold_until=now + 10 * last)
+            line.join(one)
+            if name not in gone:
+                waiting.setdefault(name, one)
+        elif move == "leave":
+            line_over(state, name)
+            waiting.pop(name, None)
+            gone.discard(name)
+        elif move == "release":
+            order = sorted(waiting.values(), key=lambda one: (-one.priority, one.offered_at, one.interaction_id))
+            alive = [one.interaction_id for one in order if one.hold_until > now][:last]
+            assert line.release(last, 100, now) == alive
+            passed = order.index(waiting[alive[-1]]) + 1 if len(alive) == last and last else len(order)
+            for one in order[: passed if last else 0]:
+                del waiting[one.interaction_id]
+            gone.update(alive)
+        else:
+            line.sweep(0, 1000, now)
+            waiting = {name: one for name, one in waiting.items() if one.hold_until > now}
+        assert len(line) == len(waiting)
+        assert {
+            name.removeprefix("held:") for name in state.entries if name.startswith("held:")
+        } == waiting.keys() | gone

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.agents import Evidence, Transition
 from schemas.fields import BreakerState, Channel
-from schemas.wfm import CapacitySignal, StaffingRequirement, VolumeRow
+from schemas.wfm import CapacitySignal, ContainmentRow, StaffingRequirement, TrendSpan, VolumeRow
 from wfm_bridge.api import create_api
 from wfm_bridge.progress import Place, Progress
 from wfm_bridge.store import Views
@@ -30,6 +30,15 @@ def filled() -> Views:
                 updated_at=MARCH_1ST + 1,
             )
         )  # fmt: skip
+    for queue, intent in ((None, None), ("billing", None), (None, "refund")):
+        for n, span in enumerate((TrendSpan.HOUR, TrendSpan.HOUR, TrendSpan.MINUTES_5)):
+            views.apply(
+                ContainmentRow(
+                    tenant="acme", queue=queue, intent=intent, span=span, starts_at=MARCH_1ST + n * 4 * QUARTER,
+                    revision=n + 1, contacts=4, contained=2, assisted=1, escalated=1, abandoned=0, containment=0.75,
+                    low=0.3, high=0.95, updated_at=MARCH_1ST + 1,
+                )
+            )  # fmt: skip
     common: dict[str, Any] = {
         "tenant": "acme", "queue": "billing", "revision": 3, "cause_endpoint": "north/nova",
         "cause_state": BreakerState.OPEN, "cause_epoch": 1, "expected_seconds_p50": 300, "expected_seconds_p90": 900,
@@ -129,6 +138,35 @@ def test_a_malformed_parameter_is_a_problem_that_names_it_and_the_remedy(params:
     assert problem["remedy"]
 
 
+def test_a_containment_row_keeps_the_events_names() -> None:
+    (row,) = get("/v1/containment", by="queue", span="5m").json()["items"]
+    assert row == {
+        "tenant": "acme", "queue": "billing", "intent": None, "span": "5m", "starts_at": "2026-03-01T11:00:00Z",
+        "revision": 3, "contacts": 4, "contained": 2, "assisted": 1, "escalated": 1, "abandoned": 0,
+        "containment": 0.75, "low": 0.3, "high": 0.95, "updated_at": "2026-03-01T09:00:00.000001Z",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("params", "total"),
+    [
+        ({}, 9),
+        ({"by": "all"}, 3),
+        ({"queue": "billing"}, 3),
+        ({"intent": "refund", "span": "hour"}, 2),
+        ({"tenant": "beta"}, 0),
+        ({"from": "2026-03-01T10:00:00Z", "to": "2026-03-01T11:00:00Z"}, 3),
+    ],
+)
+def test_containment_is_filtered(params: dict[str, str], total: int) -> None:
+    assert get("/v1/containment", **params).json()["total"] == total
+
+
+def test_a_span_that_there_is_not_and_a_range_with_nothing_in_it_are_problems() -> None:
+    for params in ({"span": "year"}, {"by": "colour"}, {"from": "2026-03-02", "to": "2026-03-01"}):
+        assert get("/v1/containment", **params).status_code == 422
+
+
 def test_staffing_and_capacity_show_the_standing_row_of_each_queue() -> None:
     staffing = get("/v1/staffing", tenant="acme").json()["items"]
     assert [(row["agents_required_before"], row["agents_required_after"]) for row in staffing] == [(8, 24)]
@@ -174,13 +212,12 @@ def test_metrics_are_served_in_the_format_of_prometheus() -> None:
 def test_every_path_and_parameter_of_the_openapi_document_is_described() -> None:
     document = get("/openapi.json").json()
     operations = {path: each["get"] for path, each in document["paths"].items()}
-    assert {"/v1/volume", "/v1/staffing", "/v1/capacity", "/v1/breakers", "/livez", "/readyz", "/metrics"} <= set(
-        operations
-    )
+    wanted = {"/v1/volume", "/v1/containment", "/v1/staffing", "/v1/capacity", "/v1/breakers"}
+    assert wanted | {"/livez", "/readyz", "/metrics"} <= set(operations)
     for path, operation in operations.items():
         assert operation["description"], path
         for parameter in operation.get("parameters", ()):
             if parameter["in"] == "query":
                 assert parameter["description"], (path, parameter["name"])
-    for model in ("VolumeRow", "StaffingRequirement", "CapacitySignal", "Transition"):
+    for model in ("VolumeRow", "ContainmentRow", "StaffingRequirement", "CapacitySignal", "Transition"):
         assert document["components"]["schemas"][model]["description"]

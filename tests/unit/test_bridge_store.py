@@ -8,9 +8,11 @@ import pytest
 from schemas.agents import Evidence, Tick, Transition
 from schemas.errors import RecordError
 from schemas.fields import BreakerState, Channel
-from schemas.wfm import VolumeRow
+from schemas.wfm import ContainmentRow, TrendSpan, VolumeRow
 from wfm_bridge.progress import Behind, Place, Progress
-from wfm_bridge.store import MAX_MICROS, BreakerView, Verdict, Views, VolumeView
+from wfm_bridge.store import MAX_MICROS, BreakerView, Views, VolumeView
+from wfm_bridge.trends import By, ContainmentView
+from wfm_bridge.verdict import Verdict
 
 QUARTER = 900_000_000
 
@@ -61,6 +63,37 @@ def test_each_filter_leaves_only_its_own_rows() -> None:
     assert view.select(queue="sales") == [rows[2]]
     assert view.select(intent="cancel") == [rows[3]]
     assert view.select(tenant="acme", queue="billing", intent="refund") == [rows[0]]
+
+
+def trend(start: int = 0, revision: int = 1, span: TrendSpan = TrendSpan.HOUR, **names: str) -> ContainmentRow:
+    return ContainmentRow(
+        tenant="acme", span=span, starts_at=start * QUARTER, revision=revision, contacts=1, contained=1, assisted=0,
+        escalated=0, abandoned=0, containment=1.0, low=0.2, high=1.0, updated_at=1, **names,
+    )  # fmt: skip
+
+
+def test_the_rolling_window_has_one_row_which_moves_and_an_hour_keeps_its_own() -> None:
+    view = ContainmentView()
+    window = TrendSpan.MINUTES_5
+    for row in (trend(4), trend(8), trend(1, 2, window), trend(9, 3, window)):
+        assert view.apply(row) is Verdict.APPLIED
+    assert view.apply(trend(1, 2, window)) is Verdict.OLDER
+    assert [(row.span, row.starts_at // QUARTER) for row in view.select()] == [
+        (TrendSpan.HOUR, 4), (TrendSpan.HOUR, 8), (window, 9),
+    ]  # fmt: skip
+    assert len(view) == 3
+
+
+def test_an_older_row_of_an_hour_is_ignored_and_filters_of_containment_leave_their_own() -> None:
+    view = ContainmentView()
+    rows = [trend(), trend(queue="billing"), trend(intent="refund"), trend(1)]
+    for row in rows:
+        view.apply(row)
+    assert view.apply(trend(revision=0)) is Verdict.OLDER
+    assert view.select(by=By.ALL, to_micros=QUARTER) == [rows[0]]
+    assert view.select(by=By.QUEUE) == view.select(queue="billing") == [rows[1]]
+    assert view.select(by=By.INTENT) == view.select(intent="refund") == [rows[2]]
+    assert view.select(from_micros=QUARTER) == [rows[3]]
 
 
 def test_a_breaker_shows_its_highest_epoch_and_keeps_its_history_in_order() -> None:

@@ -20,7 +20,7 @@ from schemas.codec import Codec
 from schemas.control import KillSwitch, ThresholdRow
 from schemas.fields import BreakerState, Channel, Disposition, Pool, Supervision
 from schemas.interactions import DEFAULT_THRESHOLDS, Decision, Load, Thresholds
-from schemas.topics import AVAILABILITY, CLOCK, COMMANDS, POLICY, TRANSITIONS, kill_key
+from schemas.topics import AVAILABILITY, CLOCK, COMMANDS, POLICY, SPARE, TRANSITIONS, kill_key
 from tests.offers import NOW, SECOND, breaker, contact, offered, policy, recovering, snapshot, world
 
 CLOSED, DEGRADED, OPEN, FORCED = (
@@ -280,7 +280,7 @@ def test_a_decision_records_what_it_depended_on() -> None:
     load = Load(store_down=True, probe_permits={"lyra": 2})
     deciding = contact(partition=3, offset=77, language="de", segment="gold")
     decision = decide(deciding, world(breaker("nova", OPEN), breaker("vega", CLOSED)), load, NOW)
-    empty = {COMMANDS.name: -1, AVAILABILITY.name: -1, CLOCK.name: -1}
+    empty = {COMMANDS.name: -1, AVAILABILITY.name: -1, SPARE.name: -1, CLOCK.name: -1}
     assert decision.epochs == {POLICY.name: 0, TRANSITIONS.name: 1, **empty}
     assert decision.load == load
     assert (decision.offered_partition, decision.offered_offset) == (3, 77)
@@ -294,7 +294,7 @@ def test_a_decision_records_what_it_depended_on() -> None:
 def test_a_world_of_nothing_decides_for_people() -> None:
     decision = decide(contact(), world_of(Snapshot()), Load(), NOW)
     assert_for_people(decision)
-    names = (POLICY.name, TRANSITIONS.name, COMMANDS.name, AVAILABILITY.name, CLOCK.name)
+    names = (POLICY.name, TRANSITIONS.name, COMMANDS.name, AVAILABILITY.name, SPARE.name, CLOCK.name)
     assert decision.epochs == dict.fromkeys(names, -1)
 
 

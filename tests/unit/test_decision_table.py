@@ -5,6 +5,7 @@ How a row is written is said at the head of `tests/decisions.md`.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections import Counter
 from functools import cache
@@ -14,15 +15,19 @@ from typing import Any, NamedTuple
 import pytest
 from ruamel.yaml import YAML
 
-from router.decide.decision import Contact, decide
+from router.decide.contact import Contact
+from router.decide.decision import decide
 from router.decide.world import world_of
 from router.policy.document import Source, plain, policy_of, resolved
 from runtime.snapshot import Snapshot
+from schemas.agents import Transition
 from schemas.control import Availability, KillSwitch, Policy
 from schemas.fields import LATEST, BreakerState, Channel, Direction, Disposition, Pool, Supervision
 from schemas.hours import instant
 from schemas.interactions import Classification, Decision, Instructions, Load, Offered
-from schemas.topics import AVAILABILITY, COMMANDS, POLICY, TRANSITIONS, endpoint_key, kill_key, queue_key
+from schemas.topics import AVAILABILITY, COMMANDS, POLICY, TRANSITIONS, breaker_key, kill_key, queue_key
+from schemas.topics import SPARE as SPARE_TOPIC
+from schemas.wfm import SpareCapacity
 from tests.offers import breaker
 
 ROOT = Path(__file__).parents[2]
@@ -40,14 +45,17 @@ WORDS: dict[str, tuple[str, Any]] = (
     | {str(direction): ("direction", direction) for direction in Direction}
     | {word: ("language", word) for word in ("en", "en-GB", "en-US", "fr", "fr-CA", "de")}
     | {word: ("region", word) for word in ("eu", "us", "br")}
-    | {word: ("segment", word) for word in ("gold", "silver")}
+    | {word: ("segment", word) for word in ("gold", "silver", "basic")}
 )
 """Words of a contact that say by themselves what they are."""
-KEYS = {"age": "age_years", "tenant": "tenant", "segment": "segment", "region": "region", "language": "language"}
+KEYS = {"age": "age_years", "id": "interaction_id"} | {
+    name: name for name in ("tenant", "segment", "region", "language")
+}
 TO_AI = re.compile(r"(?P<agents>\S+(?: or \S+)*) (?P<watched>alone|watched|each answer)(?: for (?P<queue>\S+))?")
 TO_PEOPLE = re.compile(r"(?P<answer>people|callback|deflect|hold) in (?P<queue>\S+)")
 REASONS = re.compile(r"[a-z_]+(?:: [^,]+)?(?:, [a-z_]+(?:: [^,]+)?)*")
-BREAKER = re.compile(r"(?:(\S+)/)?(\S+) (closed|degraded|open|half_open|forced_open)(?: by (\w+))?(?: permits=(\d+))?")
+BREAKER = re.compile(r"(?:(\S+)/)?(\S+) (closed|degraded|open|half_open|forced_open)(?: by (\w+))?((?: \S+)*)")
+SPARE = re.compile(r"spare (\S+) (\d+)/(\d+)(?: until (\S+))?")
 ORDER = re.compile(r"(killed|restored) (?:(all)|(tenant)(?:/(\S+))?|(?:(\S+)/)?(\S+))")
 PEOPLE = re.compile(r"people (\S+) ([\d.]+)/([\d.]+)(?: from (\S+))?(?: until (\S+))?")
 
@@ -137,9 +145,34 @@ def offer(row: Row, tenant: str, now: int) -> tuple[Offered, Classification]:
             fields[KEYS[key]] = int(value) if key == "age" else value
         else:
             raise row.unread(f"{word!r} of the contact")
-    return Offered(interaction_id=row.name, text="", **fields), Classification(
+    return Offered(**{"interaction_id": row.name, **fields}, text=""), Classification(
         intent=intent, confidence=float(confidence)
     )
+
+
+def breaker_given(row: Row, tenant: str, found: re.Match[str], now: int) -> tuple[Transition, int | None]:
+    """Return a transition, and how many probes are left of its permits, where that is said."""
+    whose, agent, state, why, words = found.groups()
+    fields: dict[str, Any] = {"occurred_at": now}
+    left = None
+    for word in words.split():
+        name, _, value = word.partition("=")
+        if name == "permits":
+            left = int(value)
+        elif name == "sheds":
+            fields["shed_intents"] = tuple(value.split(","))
+        elif name == "version":
+            fields["version"] = value
+        elif name == "ramp":
+            start, _, seconds = value.partition("/")
+            fields |= {"ramp_from": float(start), "ramp_seconds": float(seconds)}
+        elif name == "since":
+            fields["occurred_at"] = instant(value)
+        elif word == "others_well":
+            fields["intents_only"] = True
+        else:
+            raise row.unread(f"{word!r} of what is given")
+    return breaker(agent, BreakerState(state), tenant=whose or tenant, reason=why or "drill", **fields), left
 
 
 def decided(row: Row) -> Decision:
@@ -153,6 +186,7 @@ def decided(row: Row) -> Decision:
     permits: dict[str, int] = {}
     full: list[str] = []
     limited: list[str] = []
+    spare: int | None = None
     for offset, given in enumerate(filter(None, map(str.strip, row.cells[1].split(";")))):
         kind, _, rest = given.partition(" ")
         if kind == "at":
@@ -173,15 +207,23 @@ def decided(row: Row) -> Decision:
             about = {} if every else {"tenant": other or whose or tenant} | ({} if whole else {"endpoint": agent})
             order = KillSwitch(**about, killed=what == "killed", reason="drill", occurred_at=0)
             snapshot = snapshot.with_record(COMMANDS, kill_key(order), order, offset)
+        elif found := SPARE.fullmatch(given):
+            queue, left_now, issued, ends = found.groups()
+            spare = int(left_now)
+            room = SpareCapacity(
+                tenant=tenant, queue=queue, revision=1, spare_contacts_per_minute=1.0, permits=(int(issued),),
+                expires_at=instant(ends) if ends else LATEST, occurred_at=0,
+            )  # fmt: skip
+            snapshot = snapshot.with_record(SPARE_TOPIC, queue_key(tenant, queue), room, offset)
         elif found := BREAKER.fullmatch(given):
-            whose, agent, state, why, left = found.groups()
-            moved = breaker(agent, BreakerState(state), tenant=whose or tenant, reason=why or "drill")
-            snapshot = snapshot.with_record(TRANSITIONS, endpoint_key(moved.tenant, agent), moved, offset)
-            permits |= {agent: int(left)} if left else {}
+            moved, left = breaker_given(row, tenant, found, now)
+            key = breaker_key(moved.tenant, moved.endpoint, moved.version)
+            snapshot = snapshot.with_record(TRANSITIONS, key, moved, offset)
+            permits |= {moved.endpoint: left} if left is not None else {}
         else:
             raise row.unread(f"{given!r} of what is given")
     offered, classification = offer(row, tenant, now)
-    load = Load(probe_permits=permits, full=tuple(full), limited=tuple(limited))
+    load = Load(probe_permits=permits, full=tuple(full), limited=tuple(limited), spare=spare)
     return decide(Contact(offered, 0, 0, classification), world_of(snapshot), load, now)
 
 
@@ -230,6 +272,18 @@ def instructions_told(instructions: Instructions | None) -> str:
     return "; ".join([*parts, *(f"note {text}" for text in instructions.notes)])
 
 
+def acd_told(decision: Decision) -> str:
+    """Return what the ACD is told besides, as the column `told` has it."""
+    parts = [f"priority {decision.priority}"] if decision.priority else []
+    parts += [f"notice {decision.notice}"] if decision.notice is not None else []
+    until = decision.hold_until
+    return "; ".join([*parts, *([] if until is None else [f"until {stamp(until)}"])])
+
+
+def stamp(micros: int) -> str:
+    return dt.datetime.fromtimestamp(micros / 1e6, dt.UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
 ROWS = [row for file in FILES for row in rows_of(file)]
 
 
@@ -239,7 +293,8 @@ def test_the_decision_is_as_the_row_says(row: Row) -> None:
     assert_goes_to(row, decision)
     assert_reasons(row, decision)
     if len(row.cells) > 4:
-        assert instructions_told(decision.instructions) == row.cells[4]
+        told = (instructions_told(decision.instructions), acd_told(decision))
+        assert "; ".join(filter(None, told)) == row.cells[4]
 
 
 def test_there_are_at_least_two_hundred_rows() -> None:

@@ -11,6 +11,7 @@ from processors.staffing.logic.erlang import (
     ErlangInputError,
     agents_required,
     asa_seconds,
+    carried_per_minute,
     erlang_b,
     erlang_c_wait_probability,
     occupancy,
@@ -161,6 +162,23 @@ def test_a_hundred_thousand_agents_are_found():
     assert required.service_level == pytest.approx(service_level(100_000, required.agents, 300, 20), rel=1e-12)
 
 
+def test_one_agent_carries_what_the_single_server_queue_says():
+    # M/M/1 with no time to wait: rho contacts of 100 wait, so 80 % at once is 0.2 Erlangs, 0.04 a minute of 300 s.
+    assert carried_per_minute(1, 300, 0.8, 0, 1.0) == pytest.approx(0.04)
+
+
+def test_a_large_team_carries_what_occupancy_allows():
+    assert carried_per_minute(1_000, 300, 0.8, 20, 0.85) == pytest.approx(170)
+
+
+def test_nobody_carries_nothing():
+    assert carried_per_minute(0, 300, 0.8, 20, 0.85) == 0
+
+
+def test_a_million_agents_are_within_reach():
+    assert carried_per_minute(MAX_AGENTS, 300, 0.8, 20, 0.85) == pytest.approx(170_000)
+
+
 @pytest.mark.parametrize(
     ("call", "named"),
     [
@@ -180,6 +198,11 @@ def test_a_hundred_thousand_agents_are_found():
         (lambda: agents_required(1, 300, 0.8, 20, 0), "max_occupancy is 0"),
         (lambda: agents_required(1, 300, 0.8, 20, 85), "max_occupancy is 85"),
         (lambda: agents_required(1e9, 300, 0.8, 20, 0.85), "contacts_per_minute and aht_seconds make 5e"),
+        (lambda: carried_per_minute(-1, 300, 0.8, 20, 0.85), "agents is -1"),
+        (lambda: carried_per_minute(1, 0, 0.8, 20, 0.85), "aht_seconds is 0"),
+        (lambda: carried_per_minute(1, 300, 1.1, 20, 0.85), r"service_level_target is 1\.1"),
+        (lambda: carried_per_minute(1, 300, 0.8, -1, 0.85), "service_level_seconds is -1"),
+        (lambda: carried_per_minute(1, 300, 0.8, 20, 0.0), r"max_occupancy is 0\.0"),
         (lambda: scheduled(10, 1.0), r"shrinkage is 1: nobody"),
         (lambda: scheduled(10, -0.1), r"shrinkage is -0\.1"),
         (lambda: scheduled(-1, 0.3), "agents is -1"),

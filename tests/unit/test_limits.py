@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from bench.memory import MemoryAtOnce, MemoryWindows
 from router import limits
 from router.limits import COUNT_SECONDS, HOLD_SECONDS, Capacity, Limits
+from schemas.agents import Transition
 from schemas.control import Endpoint, Policy
+from schemas.fields import BreakerState
 from schemas.interactions import Offered
 from schemas.rules import Limit, LimitBy
-from schemas.topics import contact_key, endpoint_key
-from tests.offers import NOW, SECOND, offered, policy
+from schemas.topics import breaker_key, contact_key, endpoint_key
+from tests.offers import NOW, SECOND, breaker, offered, policy
 
 NOVA = endpoint_key("acme", "nova")
 
@@ -44,10 +46,11 @@ class Bench:
         self.capacity = Capacity(View(shared) if not shared.down else shared, partitions, lambda: self.real)
         self.owned = owned
         self.policies = {"acme": of(most)}
+        self.breakers: dict[str, Transition] = {}
 
     def begin(self, names: Sequence[str], now: int = NOW) -> int:
         """A slice that is not at its end; return how many contacts nova was given."""
-        self.capacity.ask(self.policies, [offered(name) for name in names])
+        self.capacity.ask(self.policies, [offered(name) for name in names], self.breakers)
         self.capacity.answered(self.owned, now)
         given_ = 0
         for name in names:
@@ -186,6 +189,42 @@ def test_a_new_policy_has_its_own_limit_at_once() -> None:
     bench.slice(names("a", 3))
     bench.policies = {"acme": of(5)}
     assert bench.slice(names("b", 5)) == 2
+
+
+def capped(*caps: int | None, versions: tuple[str | None, ...] = (None, "1", "2")) -> dict[str, Transition]:
+    """The latest words on nova's own breaker, on that of version 1 (the policy's), and of version 2."""
+    return {
+        breaker_key("acme", "nova", version): breaker("nova", BreakerState.CLOSED, version=version, most_at_once=cap)
+        for cap, version in zip(caps, versions, strict=False)
+    }
+
+
+@pytest.mark.parametrize(
+    ("caps", "given_"),
+    [((2,), 2), ((9,), 5), ((None,), 5), ((0,), 0), ((4, 3), 3), ((3, 4), 3), ((None, 2), 2), ((4, None, 1), 4)],
+)
+def test_an_agent_has_the_lower_of_what_policy_and_breakers_leave_it(caps: tuple[int | None, ...], given_: int) -> None:
+    bench = Bench(MemoryAtOnce(), most=5)
+    bench.breakers = capped(*caps)
+    assert bench.slice(names("a", 9)) == given_
+
+
+def test_a_cap_counts_from_the_next_read_and_is_gone_from_the_next_after_it() -> None:
+    bench = Bench(MemoryAtOnce(), most=100)
+    assert bench.slice(names("a", 5)) == 5
+    bench.breakers = capped(7)
+    assert bench.slice(names("b", 5)) == 5, "what was read still stands"
+    bench.real += COUNT_SECONDS
+    assert bench.slice(names("c", 5)) == 0, "10 are more than 7"
+    bench.breakers = capped(None)
+    bench.real += COUNT_SECONDS
+    assert bench.slice(names("d", 5)) == 5
+
+
+def test_without_redis_a_router_has_its_share_of_what_the_breaker_leaves() -> None:
+    bench = Bench(down(), most=100, owned=1)
+    bench.breakers = capped(8)
+    assert bench.slice(names("a", 20)) == 2, "a quarter of 8"
 
 
 def test_what_is_aborted_is_given_back_and_the_same_again_counts_once() -> None:

@@ -5,10 +5,26 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from schemas.control import Endpoint, HumanQueue, ThresholdRow
+from schemas.control import BreakerPolicy, Endpoint, HumanQueue, ThresholdRow
+from schemas.fields import Channel
 from schemas.interactions import Thresholds
 from schemas.policy_check import PolicyError, check_policy, problems, row_name
-from schemas.rules import ComplianceEffect, ComplianceRule, IntentHandling, IntentRule, Maintenance, Opening, Relief
+from schemas.rules import (
+    Answer,
+    ChannelAnswer,
+    ChannelLatency,
+    ChannelNotice,
+    ComplianceEffect,
+    ComplianceRule,
+    IntentHandling,
+    IntentRule,
+    Maintenance,
+    Opening,
+    Relief,
+    SegmentPriority,
+    Spillover,
+    Targets,
+)
 from schemas.topics import POLICY
 from simulator.policies import demo_policy
 from tests.offers import policy
@@ -62,6 +78,51 @@ def test_the_topic_checks_its_policies() -> None:
             "compliance.w.queue: has no meaning for effect watch",
         ),
         ({"relief": Relief(shortage_from=0.4)}, "relief.shortage_from: 0.4 is not below shortage_full, 0.3"),
+        (
+            {"spillover": Spillover(channels=(ChannelAnswer(channel=Channel.CHAT, answer=Answer.HOLD),) * 2)},
+            "spillover.channels.chat: is there 2 times; keep one",
+        ),
+        (
+            {"spillover": Spillover(priorities=(SegmentPriority(segment="gold", priority=1),) * 2)},
+            "spillover.priorities.gold: is there 2 times; keep one",
+        ),
+        (
+            {"spillover": Spillover(notices=(ChannelNotice(channel=Channel.VOICE, notice="a"),) * 2)},
+            "spillover.notices.voice: is there 2 times; keep one",
+        ),
+        (
+            {"spillover": Spillover(deflect_below=1)},
+            "spillover.deflect_below: has no meaning while metered is false; set metered: true, or take it away",
+        ),
+        (
+            {"spillover": Spillover(metered=True, deflect_below=0)},
+            "spillover.deflect_below: no contact has a priority below 0: the lowest is 0; raise it, or lower",
+        ),
+        (
+            {"spillover": Spillover(
+                metered=True, deflect_below=-5, priorities=(SegmentPriority(segment="basic", priority=-5),))},
+            "spillover.deflect_below: no contact has a priority below -5: the lowest is -5",
+        ),
+        (
+            {"breaker": BreakerPolicy(open_seconds=60.0, open_seconds_max=30.0)},
+            "breaker.open_seconds: 60 is more than open_seconds_max, 30; lower it, or raise open_seconds_max",
+        ),
+        (
+            {"breaker": BreakerPolicy(targets=Targets(latency=(ChannelLatency(channel=Channel.CHAT, p95_ms=9),) * 2))},
+            "breaker.targets.latency.chat: is there 2 times; keep one",
+        ),
+        (
+            {"breaker": BreakerPolicy(targets=Targets(latency=(ChannelLatency(channel=Channel.CHAT, p95_ms=0.0),)))},
+            "breaker.targets.latency.chat: is 0, which no answer keeps; give milliseconds",
+        ),
+        (
+            {"breaker": BreakerPolicy(targets=Targets(csat_baseline=0.8, csat_within=0.9))},
+            "breaker.targets.csat_within: 0.9 is more than csat_baseline, 0.8; lower it, or raise csat_baseline",
+        ),
+        (
+            {"breaker": BreakerPolicy(targets=Targets(utilisation_most=0.0))},
+            "breaker.targets.utilisation_most: is 0, which one contact is above; give a share of max_concurrent",
+        ),
     ],
 )  # fmt: skip
 def test_a_policy_that_makes_no_sense_is_refused_with_path_and_remedy(changes: dict[str, object], says: str) -> None:
@@ -70,6 +131,19 @@ def test_a_policy_that_makes_no_sense_is_refused_with_path_and_remedy(changes: d
     assert raised.value.reason == "invalid_policy"
     assert str(raised.value).startswith("policy of 'acme': ")
     assert says in str(raised.value)
+
+
+def test_all_that_a_policy_may_say_of_breakers_and_spillover_is_valid() -> None:
+    said = Spillover(
+        metered=True,
+        channels=(ChannelAnswer(channel=Channel.VOICE, answer=Answer.CALLBACK),),
+        priorities=(SegmentPriority(segment="gold", priority=10), SegmentPriority(segment="basic", priority=-10)),
+        deflect_below=0,
+        notices=(ChannelNotice(channel=Channel.VOICE, notice="ai_away"),),
+    )
+    targets = Targets(latency=(ChannelLatency(channel=Channel.VOICE, p95_ms=500.0),), csat_baseline=0.8)
+    breaker = BreakerPolicy(targets=targets, ramp_seconds=0.0, ramp_from=1.0, synthetic_probes=False)
+    assert list(problems(policy(spillover=said, breaker=breaker))) == []
 
 
 def test_a_row_is_named_by_what_it_fits() -> None:

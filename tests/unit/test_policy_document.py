@@ -57,6 +57,70 @@ def complaint(text: str, tmp_path: Path) -> str:
     return str(raised.value)
 
 
+MORE = """\
+spillover:
+  metered: true
+  channels: {voice: callback, chat: hold}
+  priorities: {gold: 10, basic: -10}
+  deflect_below: 0
+  notices: {voice: ai_away}
+  hold_seconds: 900
+breaker:
+  ramp_seconds: 120
+  ramp_from: 0.1
+  synthetic_probes: false
+  maintenance_ahead_seconds: 3600
+  targets:
+    latency: {chat: 2000, voice: 500}
+    resolved: 0.9
+    csat_baseline: 0.8
+"""
+
+
+def test_mappings_by_name_may_be_deep_in_a_document_and_come_back_as_they_were_written(tmp_path: Path) -> None:
+    made = policy_from(GOOD + MORE, tmp_path)
+    assert [(each.channel, each.p95_ms) for each in made.breaker.targets.latency] == [
+        (Channel.CHAT, 2000.0), (Channel.VOICE, 500.0),
+    ]  # fmt: skip
+    assert [(each.segment, each.priority) for each in made.spillover.priorities] == [("gold", 10), ("basic", -10)]
+    assert [(each.channel, each.notice) for each in made.spillover.notices] == [(Channel.VOICE, "ai_away")]
+    assert (made.breaker.ramp_seconds, made.breaker.ramp_from, made.breaker.synthetic_probes) == (120.0, 0.1, False)
+    said = document_of(made)
+    assert said["breaker"]["targets"]["latency"] == {"chat": 2000.0, "voice": 500.0}
+    assert said["spillover"]["priorities"] == {"gold": 10, "basic": -10}
+    again = policy_from(to_yaml(said), tmp_path)
+    assert again == made
+    full = document_of(policy_from(GOOD, tmp_path), full=True)
+    assert full["breaker"]["targets"]["latency"] == {}
+    assert full["spillover"]["hold_seconds"] == 600.0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("breaker:\n  targets: {latency: {chta: 9}}", "breaker.targets.latency.chta: input should be"),
+        (
+            "breaker:\n  targets: {latncy: {chat: 9}}",
+            "breaker.targets.latncy: there is no such field; did you mean",
+        ),
+        ("breaker:\n  ramp_from: 0.0", "breaker.ramp_from: input should be greater than 0, and is 0.0"),
+        ("spillover:\n  priorities: {gold: high}", "spillover.priorities.gold: input should be a valid integer"),
+        ("spillover:\n  priorities: {gold: 101}", "spillover.priorities.gold: input should be less than or equal"),
+        ("spillover:\n  hold_seconds: 0", "spillover.hold_seconds: input should be greater than or equal to 1"),
+        (
+            "spillover:\n  notices: {voice: 7}",
+            "spillover.notices.voice: input should be a valid string, and is 7; put",
+        ),
+        ("spillover:\n  deflect_below: 0", "spillover.deflect_below: has no meaning while metered is false; set"),
+    ],
+)
+def test_a_mistake_in_breakers_or_spillover_names_its_line_its_field_and_a_remedy(
+    tmp_path: Path, wrong: str, says: str
+) -> None:
+    said = complaint(f"{GOOD}{wrong}\n", tmp_path)
+    assert f"acme.yaml:13: {says}" in said
+
+
 def test_a_document_says_what_the_wire_says(tmp_path: Path) -> None:
     assert policy_from(GOOD, tmp_path) == Policy(
         tenant="acme",

@@ -103,7 +103,7 @@ def test_what_an_offer_states_of_its_customer_is_on_the_decision() -> None:
 
 
 def test_a_decision_without_a_policy_names_the_epoch_all_the_same() -> None:
-    from router.decide.decision import Contact
+    from router.decide.contact import Contact
     from router.decide.world import world_of
 
     decision = decide(Contact(handed("c-1", 3), 0, 0, BALANCE), world_of(Snapshot()), Load(), NOW)

@@ -20,10 +20,11 @@ from runtime.snapshot import Snapshot
 from runtime.step import Batch
 from schemas.codec import Codec
 from schemas.envelope import Packed
-from schemas.fields import BreakerState, Disposition, Pool
+from schemas.fields import BreakerState, Channel, Disposition, Pool
 from schemas.interactions import Classification, Classified, Decision, Offered
+from schemas.rules import Answer, ChannelAnswer, Spillover
 from schemas.topics import CLASSIFIED, INTERACTION_EVENTS, OFFERED, ROUTED
-from tests.offers import NOW, SECOND, breaker, offered, policy, recovering, snapshot
+from tests.offers import NOW, SECOND, breaker, offered, policy, recovering, snapshot, spare, with_spare
 
 CODEC = Codec()
 DLQ = OFFERED.dead_letter_name
@@ -313,6 +314,77 @@ def test_a_partition_that_was_lost_is_forgotten(bench: Bench) -> None:
     bench.router.dropped(frozenset({0}))
     packed = bench.run(*lost_cards(1, start=1), *lost_cards(1, start=1, partition=1))
     assert probes(packed) == [True, False]
+
+
+def metered(*rows: Any) -> Snapshot:
+    """Vega is out, and staffing says how much room there is among the people of `cards`."""
+    said = Spillover(metered=True, channels=(ChannelAnswer(channel=Channel.CHAT, answer=Answer.CALLBACK),))
+    return with_spare(snapshot(breaker("vega", BreakerState.OPEN), of=policy(spillover=said)), *rows)
+
+
+def spilled(packed: Sequence[Packed]) -> list[bool]:
+    """Which contacts went to people; the others are called back."""
+    made = decisions(packed)
+    assert {decision.disposition for decision in made} <= {Disposition.ROUTE, Disposition.CALLBACK}
+    return [decision.disposition is Disposition.ROUTE for decision in made]
+
+
+def test_a_partition_sends_people_as_many_as_staffing_says_and_records_how_many_were_left(bench: Bench) -> None:
+    bench.snapshot = metered(spare(permits=(2, 0, 1)))
+    packed = bench.run(*lost_cards(3))
+    assert spilled(packed) == [True, True, False]
+    assert [d.load.spare for d in decisions(packed)] == [2, 1, 0]
+    assert spilled(bench.run(*lost_cards(1, start=3))) == [False]
+    assert spilled(bench.run(*lost_cards(1, partition=1), *lost_cards(2, partition=2))) == [False, True, False]
+
+
+def test_a_new_row_of_staffing_s_has_permits_of_its_own_and_those_of_the_last_one_are_void(bench: Bench) -> None:
+    bench.snapshot = metered(spare(permits=(3,)))
+    assert spilled(bench.run(*lost_cards(2))) == [True, True]
+    bench.snapshot = metered(spare(permits=(1,), revision=2))
+    assert spilled(bench.run(*lost_cards(3, start=2))) == [True, False, False]
+
+
+def test_when_a_row_has_run_out_contacts_go_by_what_wfm_says_again(bench: Bench) -> None:
+    bench.snapshot = metered(spare(permits=(0,), seconds=10))
+    (before,) = decisions(bench.run(*lost_cards(1), now=NOW + 9 * SECOND))
+    (after,) = decisions(bench.run(*lost_cards(1, start=1), now=NOW + 10 * SECOND))
+    assert (before.disposition, before.load.spare) == (Disposition.CALLBACK, 0)
+    assert (after.disposition, after.load.spare) == (Disposition.ROUTE, None)
+
+
+def test_an_aborted_batch_spent_no_permit_for_people_and_a_repeat_spends_none(bench: Bench) -> None:
+    bench.snapshot = metered(spare(permits=(2,)))
+    assert spilled(bench.step(*lost_cards(1))) == [True]
+    first, *_ = lost_cards(1)
+    packed = bench.run(first, msgspec.structs.replace(first, offset=1), *lost_cards(2, start=2))
+    assert [d.disposition for d in decisions(packed)] == [
+        Disposition.ROUTE, Disposition.REPEAT, Disposition.ROUTE, Disposition.CALLBACK,
+    ]  # fmt: skip
+
+
+def test_a_contact_that_ai_has_or_that_was_for_people_anyway_spends_no_permit(bench: Bench) -> None:
+    bench.snapshot = metered(spare(permits=(1,)), spare(permits=(1,), queue="retail"))
+    packed = bench.run(record(contact("c-1"), 0), record(contact("c-2", "complaint again"), 1), *lost_cards(1, start=2))
+    assert [(d.endpoint is None, d.load.spare) for d in decisions(packed)] == [(False, 1), (True, None), (True, 1)]
+    assert spilled(bench.run(*lost_cards(1, start=3))) == [False]
+
+
+def test_probes_and_room_are_asked_for_together(bench: Bench) -> None:
+    said = Spillover(metered=True, channels=(ChannelAnswer(channel=Channel.CHAT, answer=Answer.CALLBACK),))
+    made = snapshot(recovering("vega", permits=(1,)), of=policy(spillover=said))
+    bench.snapshot = with_spare(made, spare(permits=(1,)))
+    packed = decisions(bench.run(*lost_cards(3)))
+    assert [(d.endpoint, d.load.probe_permits["vega"], d.load.spare) for d in packed] == [
+        ("vega", 1, 1), (None, 0, 1), (None, 0, 0),
+    ]  # fmt: skip
+
+
+def test_an_agent_whose_breaker_caps_it_gets_no_more_contacts_at_once(bench: Bench) -> None:
+    bench.snapshot = snapshot(breaker("vega", BreakerState.CLOSED, most_at_once=2))
+    packed = decisions(bench.run(*lost_cards(4)))
+    assert [d.endpoint for d in packed] == ["vega", "vega", None, None]
+    assert packed[-1].load.full == ("vega",)
 
 
 def test_decisions_keep_the_order_of_the_batch(bench: Bench) -> None:

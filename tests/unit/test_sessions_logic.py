@@ -10,7 +10,7 @@ from processors.sessions.logic.turns import HELD_LIMIT, TURN_LIMIT
 from processors.sessions.logic.waits import PARKED_LIMIT
 from runtime.kafka import MAX_RECORD_BYTES
 from runtime.snapshot import Snapshot
-from schemas.agents import Tick
+from schemas.agents import Outcome, Tick
 from schemas.errors import RecordError
 from schemas.fields import Disposition, FinishedBy, Handling, Pool
 from schemas.interactions import TimerDue
@@ -128,7 +128,7 @@ def test_a_completion_waits_30_seconds_at_most_and_late_turns_still_count_for_he
     assert [record.ai_turns for record in bench.of(CLOSED)] == [2]
     bench.run(turn(1), turn(1), turn(2))
     assert len(bench.of(CLOSED)) == 1
-    assert [outcome.turn for outcome in bench.of(AGENT_EVENTS)] == [1, 2]
+    assert [outcome.turn for outcome in bench.all(Outcome)] == [1, 2]
 
 
 def test_of_two_completions_the_first_stands():
@@ -269,7 +269,7 @@ def test_events_ahead_of_their_decision_are_told_when_it_comes():
     assert len(bench.of(TIMERS)) == 1
     bench.run(decision())
     assert len(bench.of(CLOSED)) == 1
-    assert sorted(outcome.turn for outcome in bench.of(AGENT_EVENTS)) == [1, 2]
+    assert sorted(outcome.turn for outcome in bench.all(Outcome)) == [1, 2]
     assert PARKED not in bench.state.entries
     assert len(bench.of(TIMERS)) == 2
 
@@ -287,7 +287,7 @@ def test_the_65th_turn_that_waits_is_refused_and_the_one_that_they_wait_for_is_n
     bench.run(turn(1), completed(HELD_LIMIT + 1))
     assert [record.ai_turns for record in bench.of(CLOSED)] == [HELD_LIMIT + 1]
     bench.run(turn(HELD_LIMIT + 2))
-    assert len(bench.of(AGENT_EVENTS)) == HELD_LIMIT + 2
+    assert len(bench.all(Outcome)) == HELD_LIMIT + 2
 
 
 def test_long_events_that_wait_are_refused_sooner_so_that_an_entry_fits_into_a_record():
@@ -339,5 +339,5 @@ def test_a_decision_after_its_orphans_opens_the_contact_all_the_same():
     bench.ring()
     bench.run(decision(), turn(1), completed(1))
     assert len(bench.of(CLOSED)) == 1
-    assert len(bench.of(AGENT_EVENTS)) == 1
+    assert len(bench.all(Outcome)) == 1
     assert PARKED not in bench.state.entries

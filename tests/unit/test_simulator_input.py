@@ -141,6 +141,10 @@ def test_people_are_read_from_their_text() -> None:
         {"pace": -1.0},
         {"offer_twice": 1.5},
         {"change_matter": -0.1},
+        {"qa_share": 1.1},
+        {"rated_share": -1.0},
+        {"qa_after_seconds": -1.0},
+        {"callback_seconds": 0.0},
         {"arrivals": Path("x.csv")},
         {"arrivals": Path("x.csv"), "day": DAY, "rate_per_second": 1.0},
     ],
@@ -153,6 +157,7 @@ def test_options_that_contradict_each_other_are_refused(given: dict[str, object]
 def test_the_drain_lasts_longer_at_a_slow_speed_unless_it_is_given() -> None:
     assert Options().drain_limit_seconds == 1860.0
     assert Options(speed=600.0).drain_limit_seconds == 63.0
+    assert Options(callback_seconds=1900.0, pace=0.5).drain_limit_seconds == 60 + 0.5 * 2800
     assert Options(drain_seconds=5.0).drain_limit_seconds == 5.0
 
 
@@ -162,6 +167,8 @@ def test_what_is_missing_is_said_by_where_it_is() -> None:
     assert "2 contacts have no decision (such as run-000008)" in said
     assert "1 contacts are with AI" in said
     assert "2 contacts wait for a person" in said
+    spilled = Progress(0, False, 9, 0, 9, 3, 0, 0, 0, {}, {}, 0, held=4, to_call_back=2)
+    assert describe_missing(spilled, []) == "4 contacts are held; 2 contacts are to be called back"
     assert describe_missing(Progress(0, False, 1, 0, 1, 1, 0, 0, 0, {}, {}, 0), []) == ""
 
 

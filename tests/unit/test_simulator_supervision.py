@@ -13,7 +13,7 @@ from schemas.interactions import Completed, Decision, Instructions, Offered, Tur
 from schemas.rules import SupervisionPolicy, Triggers
 from schemas.supervision import SupervisionResult, SupervisorPresence, Verdict, VerdictKind
 from schemas.topics import OFFERED, SUPERVISION_EVENTS
-from simulator.agents import WORD_SECONDS
+from simulator.floor import WORD_SECONDS
 from simulator.world import World
 from tests.centre import SECOND, START, by_contact, decision, of, play, to_ai, world
 from tests.said import moved, request, result

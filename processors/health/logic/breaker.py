@@ -121,6 +121,7 @@ class Breaker(msgspec.Struct, frozen=True, array_like=True):
         intents_only: only those intents are degraded.
         most_at_once: contacts at once that it may have in DEGRADED, None where the policy's number stands.
         capped_at: when that was last set.
+        clean_from: epoch from which on what its intents do counts.
     """
 
     state: BreakerState = BreakerState.CLOSED
@@ -144,6 +145,7 @@ class Breaker(msgspec.Struct, frozen=True, array_like=True):
     intents_only: bool = False
     most_at_once: int | None = None
     capped_at: int = 0
+    clean_from: int = 0
 
     def books(self, admitted_epoch: int) -> bool:
         """Whether an outcome of a contact admitted under `admitted_epoch` counts now."""
@@ -178,6 +180,8 @@ def move(
         moved = msgspec.structs.replace(
             moved, shed=(), shed_until=0, intents_only=False, most_at_once=None, capped_at=0
         )
+    if to_state in OUT or reason is MoveReason.CLOSED_BY_COMMAND:
+        moved = msgspec.structs.replace(moved, clean_from=next_epoch)
     if to_state not in NORMAL and breaker.state in NORMAL:
         moved = msgspec.structs.replace(moved, out_since=now)
     if to_state is BreakerState.OPEN:

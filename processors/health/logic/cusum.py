@@ -15,12 +15,16 @@ import functools
 import math
 
 import numpy as np
+from scipy.linalg import solve_banded
 
 FINENESS = 4
-"""Steps by which a good observation lowers the score. Of 4, the bad one's share of them is rounded to 3 % at worst
+"""Steps by which a good observation lowers the score. Of 4, the bad one's share of them is rounded to 4 % at worst
 where an agent is thought 1.5 times as bad, and to 1 % in the usual case of 5 to 10 times."""
+_COARSE_FROM = 50
+"""From so many times a good observation's weight on, whole steps round a bad one's to 1 %."""
+_MOST_UP = 1_000
 _MOST_LIMIT = 20_000
-"""A limit above this would take minutes to solve for: shares so close cannot be told apart in any useful time."""
+"""Above these the chain takes seconds to solve: shares so small, or so close, cannot be told apart in useful time."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,16 +57,17 @@ def drift_test(good: float, bad: float, false_alarm_observations: float) -> Drif
     """Return the test for these shares, 0 < good < bad < 1, with the limit that its false alarms allow.
 
     Raises:
-        ValueError: the shares are not in order, or too close to be told apart.
+        ValueError: the shares are not in order, too close to be told apart, or too small.
     """
     if not 0.0 < good < bad < 1.0:
         raise ValueError(f"a test from {good} to {bad}: shares must be above 0, below 1 and in this order")
     up_log, down_log = math.log(bad / good), math.log((1.0 - good) / (1.0 - bad))
-    up, down = max(1, round(up_log / down_log * FINENESS)), FINENESS
+    down = FINENESS if up_log < _COARSE_FROM * down_log else 1
+    up = max(1, round(up_log / down_log * down))
     low, high = 0, up
-    while mean_run(good, up, down, high) < false_alarm_observations:
+    while up > _MOST_UP or mean_run(good, up, down, high) < false_alarm_observations:
         low, high = high, high * 2
-        if high > _MOST_LIMIT:
+        if up > _MOST_UP or high > _MOST_LIMIT:
             raise ValueError(f"a test from {good} to {bad} needs too many observations: take shares further apart")
     while high - low > 1:
         middle = (low + high) // 2
@@ -77,11 +82,15 @@ def mean_run(share: float, up: int, down: int, limit: int) -> float:
     """Return after how many observations, in the mean, a score that starts at 0 reaches `limit`.
 
     share: of observations against the agent. With Q the chance of going from one score below the limit to another, the
-    means from all scores are the solution of (I - Q) m = 1.
+    means from all scores are the solution of (I - Q) m = 1. No step is longer than `up` or `down`, so the matrix is a
+    band: entry (i, j) is at [above + i - j, j].
     """
+    above = min(up, limit - 1)
+    band = np.zeros((above + down + 1, limit))
     scores = np.arange(limit)
-    chain = np.eye(limit)
-    chain[scores, np.maximum(scores - down, 0)] -= 1.0 - share
-    below = scores[scores + up < limit]
-    chain[below, below + up] -= share
-    return float(np.linalg.solve(chain, np.ones(limit))[0])
+    band[above] = 1.0
+    lower = np.maximum(scores - down, 0)
+    band[above + scores - lower, lower] -= 1.0 - share
+    if limit > up:
+        band[0, up:] -= share
+    return float(solve_banded((down, above), band, np.ones(limit))[0])

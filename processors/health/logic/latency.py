@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from processors.health.logic.breaker import CLOCK_TOLERANCE_SECONDS
 from runtime.state import KeyedState
 from schemas.agents import LatencySummary
 from schemas.control import BreakerPolicy
@@ -86,12 +87,13 @@ class Latency:
 
     def _move_to(self, second: int, *, learn: bool) -> None:
         entry = self._entry
-        if second > entry[4]:
+        was_set_back = second < entry[4] - CLOCK_TOLERANCE_SECONDS
+        if second > entry[4] or was_set_back:
             if learn and entry[5]:
                 self._learn()
             entry[4:8] = [second, 0, 0.0, 0.0]
         minute = entry[4] // 60
-        if minute > entry[8]:
+        if minute > entry[8] or was_set_back:
             entry[8:11] = [minute, {}, entry[9] if minute == entry[8] + 1 else {}]
 
     def _learn(self) -> None:

@@ -6,17 +6,17 @@ import hashlib
 
 import msgspec
 
-from processors.health.logic import impact, intents, outlook, probes, retry
+from processors.health.logic import impact, intents, outlook, probes, retry, routed
 from processors.health.logic.breaker import NORMAL, OUT, Breaker, MoveReason, micros, move, spread
 from processors.health.logic.latency import Latency
 from processors.health.logic.rules import Verdict
 from processors.health.logic.signals import Signal
 from processors.health.logic.watch import Watch, in_flight
+from processors.health.logic.window import Window
 from schemas import topics
 from schemas.agents import Evidence, ProbeRequest, Transition
 from schemas.fields import BreakerState, Channel
 from schemas.topics import Effect
-from schemas.wfm import Impact
 
 CAP_SHARE = 0.7
 """Contacts at once that a degraded agent may have, as a share of what it had when it gave in: below what it was
@@ -44,6 +44,9 @@ def capped_again(watch: Watch) -> Verdict | None:
 
 def forget(watch: Watch) -> None:
     """Forget all that was learnt of an agent: what it does now is new."""
+    watch.breaker = msgspec.structs.replace(watch.breaker, clean_from=watch.next_epoch())
+    watch.save()
+    retry.forget(watch)
     watch.window.clear()
     watch.window.forget_baseline()
     watch.window.save()
@@ -85,7 +88,7 @@ class Moves:
         transition = self._transition(before, after, verdict, evidence, by)
         effects = [Effect(topics.TRANSITIONS, transition), Effect(topics.BREAKER_STATE, transition)]
         if watch.concerns_routers():
-            effects.append(Effect(topics.WFM_EVENTS, self._impact(after, load)))
+            effects.append(Effect(topics.WFM_EVENTS, routed.noted(watch, after.epoch, load)))
         if after.state is BreakerState.HALF_OPEN and after.barren_issues and watch.policy.synthetic_probes:
             effects.append(Effect(topics.PROBES, self._probe(after)))
         return effects
@@ -121,6 +124,8 @@ class Moves:
         if ordered or after.state in OUT:
             window.clear()
             watch.signals.clear()
+        if verdict.reason in {MoveReason.RECOVERED, MoveReason.EVIDENCE_EXPIRED}:
+            watch.signals.clear()
         if verdict.shed is not None:
             # What the intent did was its own: the others are judged without it.
             window.summary.consecutive = 0
@@ -135,8 +140,7 @@ class Moves:
         watch, window = self._watch, self._watch.window
         normal_since = window.summary.normal_since
         if watch.version is not None:
-            # Only the endpoint's own arrivals are counted; those of the policy's version are all of them.
-            return impact.carried(watch.state, watch.endpoint, normal_since, window.at)
+            return self._load_of_version(before, after)
         if before.state not in NORMAL:
             return impact.frozen_load(watch.state, watch.endpoint)
         rows = impact.frozen_load(watch.state, watch.endpoint)
@@ -145,6 +149,17 @@ class Moves:
         if after.state not in NORMAL:
             impact.freeze(watch.state, watch.endpoint, rows)
             window.summary.normal_since = 0
+        return rows
+
+    def _load_of_version(self, before: Breaker, after: Breaker) -> impact.Rows:
+        """As of the endpoint: only its own arrivals are counted, and the policy's version has all of them."""
+        watch = self._watch
+        if before.state not in NORMAL:
+            return impact.frozen_load(watch.state, watch.scope)
+        own = Window(watch.state, watch.endpoint, watch.policy.window_seconds, watch.now)
+        rows = impact.carried(watch.state, watch.endpoint, own.summary.normal_since, own.at)
+        if after.state not in NORMAL:
+            impact.freeze(watch.state, watch.scope, rows)
         return rows
 
     def _transition(self, before: Breaker, after: Breaker, verdict: Verdict, evidence: Evidence, by: str) -> Transition:
@@ -182,26 +197,6 @@ class Moves:
         if before.state not in NORMAL:
             return policy.ramp_seconds * min(max(1, before.opens), MOST_RAMPS), policy.ramp_from
         return (policy.ramp_seconds, CAP_SHARE) if before.most_at_once else (0.0, 1.0)
-
-    def _impact(self, after: Breaker, load: impact.Rows) -> Impact:
-        watch = self._watch
-        duration = outlook.expected_duration(watch.state, watch.endpoint, watch.now)
-        contacts = impact.counted(load)
-        return Impact(
-            tenant=watch.tenant,
-            provider=watch.provider,
-            endpoint=watch.endpoint,
-            state=watch.routed_state(),
-            epoch=after.epoch,
-            displaced=impact.displaced(load, watch.endpoint, watch.tenant_policy),
-            expected_seconds_p50=duration.p50_seconds,
-            expected_seconds_p90=duration.p90_seconds,
-            duration_samples=duration.samples,
-            occurred_at=watch.now,
-            contacts_counted=contacts,
-            confidence=impact.confidence(contacts),
-            duration_source=duration.source,
-        )
 
     def _probe(self, after: Breaker) -> ProbeRequest:
         """Ask for a call without a customer: an issue of permits met nobody."""

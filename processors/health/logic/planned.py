@@ -30,7 +30,10 @@ def told(watch: Watch) -> list[Effect]:
     if noted is not None and noted[:2] != list(window or ()):
         # It is over, or the policy has another one now.
         watch.state.delete(name)
-        over = [_impact(watch, noted[0], now, watch.routed_state())] if noted[2] else []
+        # CLOSED: maintenance has no part in it any more; what a breaker says stands by itself. A forecast that another
+        # replaces need not be called off, nor a maintenance that only ends at another time.
+        goes_on = window is not None and (not noted[2] or now >= window[0])
+        over = [] if goes_on else [_impact(watch, noted[0], now, BreakerState.CLOSED)]
         return over + (told(watch) if window is not None else [])
     if window is None:
         return []
@@ -40,6 +43,12 @@ def told(watch: Watch) -> list[Effect]:
         return []
     watch.state.set(name, [starts, ends, begun])
     return [_impact(watch, starts, ends, BreakerState.FORCED_OPEN)]
+
+
+def under_way(watch: Watch) -> bool:
+    """Return whether the endpoint is in maintenance that has been told of."""
+    noted = watch.state.get(f"planned\x1f{watch.endpoint}")
+    return noted is not None and bool(noted[2])
 
 
 def _window(endpoint: Endpoint, now: int, ahead: int) -> tuple[int, int] | None:

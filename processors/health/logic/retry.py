@@ -32,8 +32,9 @@ def asked(watch: Watch, outcome: Outcome) -> Verdict | None:
         return None
     name, second = _name(watch.scope), watch.second
     until, times, first = watch.state.get(name) or [0, 0, second]
-    if second - first > LATELY_SECONDS:
-        times, first = 0, second
+    if abs(second - first) > LATELY_SECONDS:
+        # A wish of then was of one customer, or of a clock that was set back since.
+        until, times, first = 0, 0, second
     until = max(until, watch.now + micros(min(seconds, MOST_SECONDS)))
     watch.state.set(name, [until, times + 1, first])
     if times + 1 < ASKED_TIMES and watch.breaker.state is not BreakerState.HALF_OPEN:
@@ -54,6 +55,11 @@ def honoured(watch: Watch, opened: Breaker, spread: float, policy: BreakerPolicy
         return opened.open_until
     jitter = (1.0 + spread) / 2.0 * min(JITTER, policy.open_jitter)
     return max(opened.open_until, until + round((until - watch.now) * jitter))
+
+
+def forget(watch: Watch) -> None:
+    """Forget the wishes so far."""
+    watch.state.delete(_name(watch.scope))
 
 
 def _name(scope: str) -> str:

@@ -60,18 +60,21 @@ def judge(
     if consecutive >= (min(most, CONSECUTIVE_TIGHTENED) if tightened else most):
         detail = f"{consecutive} hard failures in a row" + (", while siblings are out" if tightened else "")
         return Verdict(BreakerState.OPEN, MoveReason.CONSECUTIVE_FAILURES, detail)
-    opened = _failing(window, policy, policy.open_failure_rate, BreakerState.OPEN)
-    spoken = _spoken(signals.alarm(tightened=tightened))
+    full = window.at - breaker.changed_at >= micros(policy.window_seconds)
+    # Until it has left the window, what made an intent be shed is no evidence against the others.
+    rated = full or not breaker.intents_only
+    opened = _failing(window, policy, policy.open_failure_rate, BreakerState.OPEN) if rated else None
+    spoken = _spoken(signals.alarm(window.summary.second, tightened=tightened))
     if opened is not None or (spoken is not None and spoken.to_state is BreakerState.OPEN):
         return opened or spoken
     if breaker.state is BreakerState.CLOSED or breaker.intents_only:
         return (
-            _failing(window, policy, policy.degraded_failure_rate, BreakerState.DEGRADED)
+            (_failing(window, policy, policy.degraded_failure_rate, BreakerState.DEGRADED) if rated else None)
             or spoken
             or _slow(window, policy)
             or _poor(window, policy)
         )
-    if window.at - breaker.changed_at < micros(policy.window_seconds):
+    if not full:
         return None
     if _recovered(window, policy) and signals.recovered(window.summary.second):
         detail = f"{window.failures} failures in {window.outcomes} outcomes"

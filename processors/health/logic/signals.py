@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Callable
 from types import MappingProxyType
 
@@ -34,6 +35,9 @@ TIGHTENED_SHARE = 0.5
 the root of the stated figure says, once in thousands of observations, and the siblings' failure speaks for it."""
 _CERTAIN = 0.9
 """Largest `bad` share of a test: above it there is nothing to tell apart."""
+_RAREST = 0.001
+"""Least `good` share of a test: a target below one in 1,000 is taken as that, or its chain is too long to solve."""
+_PLACES = 6
 
 
 class Signal(enum.StrEnum):
@@ -61,9 +65,23 @@ class _Kind:
 
 
 def _rising(good: float, times: float, every: float) -> DriftTest | None:
-    """Return the test of a share that is to stay at `good` and is bad at `times` as much; None for shares of 0 or 1."""
-    bad = min(good * times, _CERTAIN)
-    return drift_test(round(good, 6), round(bad, 6), every) if 0.0 < good < bad else None
+    """Return the test of a share that is to stay at `good` and is bad at `times` as much.
+
+    None for shares of 0 or 1, and for two that are too close to be told apart: a policy never stops the monitor.
+    """
+    if good <= 0.0:
+        return None
+    good = round(max(good, _RAREST), _PLACES)
+    bad = round(min(good * times, _CERTAIN), _PLACES)
+    return _possible(good, bad, every) if good < bad else None
+
+
+@functools.lru_cache(maxsize=512)
+def _possible(good: float, bad: float, every: float) -> DriftTest | None:
+    try:
+        return drift_test(good, bad, every)
+    except ValueError:
+        return None
 
 
 def _satisfaction(policy: BreakerPolicy) -> DriftTest | None:
@@ -71,7 +89,7 @@ def _satisfaction(policy: BreakerPolicy) -> DriftTest | None:
     baseline, within = policy.targets.csat_baseline, policy.targets.csat_within
     if baseline is None:
         return None
-    good = 1.0 - baseline + within
+    good = max(1.0 - baseline + within, _RAREST)
     return _rising(good, (good + 2.0 * max(within, 0.02)) / good, PER_CONTACT)
 
 
@@ -161,22 +179,22 @@ class Signals:
         if test is None:
             return
         score, seen, adverse, at = known or (0, 0, 0, second)
-        if second - at > LABEL_SILENCE_SECONDS:
+        if _is_silent(at, second):
             score, seen, adverse = 0, 0, 0
         score = test.scored(score, against=against)
         if score:
-            scores[signal] = [score, seen + 1, adverse + against, max(at, second)]
+            scores[signal] = [score, seen + 1, adverse + against, second]
         else:
             scores.pop(signal, None)
         self._changed = True
 
-    def alarm(self, *, tightened: bool = False) -> Alarm | None:
-        """Return the worst signal that is at its limit, None where none is."""
+    def alarm(self, second: int, *, tightened: bool = False) -> Alarm | None:
+        """Return the worst signal that is at its limit, None where none is; what is long silent does not speak."""
         if not self._scores:
             return None
         for signal, kind in KINDS.items():
             known = self._scores.get(signal)
-            if known is None or (test := kind.test(self._policy)) is None:
+            if known is None or _is_silent(known[3], second) or (test := kind.test(self._policy)) is None:
                 continue
             limit = round(test.limit * TIGHTENED_SHARE) if tightened else test.limit
             if known[0] >= limit:
@@ -192,7 +210,7 @@ class Signals:
         """Return whether no signal speaks against the agent any more."""
         for signal, (score, _, _, at) in self._scores.items():
             test = KINDS[Signal(signal)].test(self._policy)
-            if test is not None and score > RECOVERED_SHARE * test.limit and second - at <= LABEL_SILENCE_SECONDS:
+            if test is not None and score > RECOVERED_SHARE * test.limit and not _is_silent(at, second):
                 return False
         return True
 
@@ -210,3 +228,8 @@ class Signals:
         elif self._state.get(self._name) is not None:
             self._state.delete(self._name)
         self._changed = False
+
+
+def _is_silent(at: int, second: int) -> bool:
+    """Whether a score that last moved at `at` is forgotten, be it that the clock was set back since."""
+    return abs(second - at) > LABEL_SILENCE_SECONDS

@@ -1,9 +1,9 @@
 """The health monitor's step: one event of `agents.events` in, effects out.
 
 State of a key (tenant/provider), many small entries: `endpoints` (tenant, provider, names) and the provider's `status`;
-by endpoint `epoch`, `versions`, `flight`, `retry`, `intent`, `arrivals` per queue and intent with their `cells`,
-`frozen`, `outages`, `planned`, `alerted`; by breaker `breaker`, `window`, a `second` per bucket of the window,
-`signals`, `latency` per channel. An outcome of an agent that is well writes `window` and `latency` and, once a second,
+by endpoint `epoch`, `versions`, `flight`, `intent`, `arrivals` per queue and intent with their `cells`, `outages`,
+`planned`, `alerted`, `routed`; by breaker `breaker`, `window`, a `second` per bucket of the window, `signals`, `retry`,
+`frozen`, `latency` per channel. An outcome of an agent that is well writes `window` and `latency` and, once a second,
 one bucket; the first turn of a contact two entries more. Scores that are 0 are not stored.
 """
 
@@ -11,7 +11,19 @@ from __future__ import annotations
 
 import dataclasses
 
-from processors.health.logic import grades, impact, intents, moves, outlook, planned, probes, retry, rules, silence
+from processors.health.logic import (
+    grades,
+    impact,
+    intents,
+    moves,
+    outlook,
+    planned,
+    probes,
+    retry,
+    routed,
+    rules,
+    silence,
+)
 from processors.health.logic.breaker import NORMAL, MoveReason, micros
 from processors.health.logic.intents import Shed
 from processors.health.logic.latency import Latency, target_ms
@@ -19,7 +31,7 @@ from processors.health.logic.moves import Moves
 from processors.health.logic.rules import Verdict
 from processors.health.logic.siblings import Siblings
 from processors.health.logic.signals import Signal
-from processors.health.logic.watch import Watch, count_flight, versions_in_use, watched_versions
+from processors.health.logic.watch import Watch, count_flight, is_unwell, versions_in_use, watched_versions
 from processors.health.logic.window import HARD_FAILURES
 from runtime.snapshot import Snapshot
 from runtime.state import KeyedState
@@ -83,7 +95,12 @@ class HealthMonitor:
             for version in watched_versions(state, endpoint):
                 effects += self._due(key.watch(version))
             watch = key.watch(None)
+            known = watch.known
+            if known is not None and is_unwell(state, endpoint, known.version):
+                # Left alone while no contact came by it, it is tried again now that the policy names it.
+                effects += self._due(key.watch(known.version))
             effects += self._due(watch)
+            effects += routed.told(watch)
             effects += planned.told(watch)
             effects += silence.told(watch)
         return effects
@@ -103,10 +120,11 @@ class HealthMonitor:
 
     def _of_version(self, key: _Key, watch: Watch, outcome: Outcome) -> Watch | None:
         """Return the breaker of the version that answered, where the endpoint is seen with several."""
-        if outcome.synthetic or not watch.breaker.books(outcome.breaker_epoch):
+        state, endpoint, version = key.state, outcome.endpoint, outcome.version
+        if not watch.breaker.books(outcome.breaker_epoch):
             return None
-        several = versions_in_use(key.state, outcome.endpoint, outcome.version, watch.second)
-        return key.watch(outcome.version) if several else None
+        several = not outcome.synthetic and versions_in_use(state, endpoint, version, watch.second)
+        return key.watch(version) if several or is_unwell(state, endpoint, version) else None
 
     def _booked(self, watch: Watch, outcome: Outcome) -> list[Effect]:
         """Take an outcome into account in one breaker."""
@@ -125,7 +143,8 @@ class HealthMonitor:
                 impact.count_arrival(watch.state, outcome, window.at)
                 count_flight(watch.state, watch.endpoint, watch.second, 1)
         verdict: Verdict | None = None
-        if outcome.result is not TurnResult.CALLER_FAULT:
+        # What an intent does that was shed is its own: the others are judged without it.
+        if outcome.result is not TurnResult.CALLER_FAULT and outcome.intent not in breaker.shed:
             window.book(outcome)
             verdict = retry.asked(watch, outcome)
             if normal:

@@ -136,9 +136,24 @@ def versions_in_use(state: KeyedState, endpoint: str, version: str, second: int)
     name = f"versions\x1f{endpoint}"
     seen: dict[str, int] = state.get(name) or {}
     if second - seen.get(version, -VERSIONS_SECONDS) >= _VERSION_NOTED_SECONDS:
-        seen = {known: at for known, at in seen.items() if second - at < VERSIONS_SECONDS} | {version: second}
+        left = {known: at for known, at in seen.items() if second - at < VERSIONS_SECONDS} | {version: second}
+        for gone in seen.keys() - left.keys():
+            _retire(state, endpoint, gone)
+        seen = left
         state.set(name, seen)
     return tuple(sorted(seen)) if len(seen) > 1 else ()
+
+
+def _retire(state: KeyedState, endpoint: str, version: str) -> None:
+    """Forget a version that is well and not in use: one that comes again later begins as every breaker does."""
+    if is_unwell(state, endpoint, version):
+        return
+    scope = f"{endpoint}\x1e{version}"
+    stored = state.get(f"window\x1f{scope}")
+    if stored is not None:
+        Window(state, scope, stored[0], stored[1] * MICROS_PER_SECOND).clear()
+    for entry in ("breaker", "window", "signals", "retry", "frozen"):
+        state.delete(f"{entry}\x1f{scope}")
 
 
 def watched_versions(state: KeyedState, endpoint: str) -> tuple[str, ...]:
@@ -147,6 +162,12 @@ def watched_versions(state: KeyedState, endpoint: str) -> tuple[str, ...]:
     if len(seen) < 2:  # noqa: PLR2004 - one version has no breaker besides the endpoint's
         return ()
     return tuple(known for known in sorted(seen) if state.get(f"breaker\x1f{endpoint}\x1e{known}") is not None)
+
+
+def is_unwell(state: KeyedState, endpoint: str, version: str) -> bool:
+    """Return whether a version has a breaker that is not closed: it is watched whatever else is in use."""
+    stored = state.get(f"breaker\x1f{endpoint}\x1e{version}")
+    return stored is not None and stored[0] != BreakerState.CLOSED
 
 
 def in_flight(state: KeyedState, endpoint: str, second: int) -> float:

@@ -2,7 +2,8 @@
 
 `session` holds the facts of the decisions that stand and is written when the contact moves; `progress` is what most
 events change; `story` what seldom happens: triggers, transfers, supervision, the race. `turn-E-N` is one turn, with
-its texts redacted. `held` has turns ahead of their turn, `parked` events ahead of their decision.
+its texts redacted. `held` has turns ahead of their turn, `parked` events ahead of their decision, `untold` turns of a
+contact that has ended whose outcome depends on turns before them.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from runtime.state import KeyedState
+from schemas.agents import Outcome
 from schemas.conversations import Side
 from schemas.events import BY_NAME
-from schemas.fields import Channel, Disposition, Event, Handling, Pool, Supervision, TurnResult
-from schemas.interactions import Completed, Customer, Decision, Fact, Turn
+from schemas.fields import Channel, Disposition, Event, GradedBy, Handling, Pool, Supervision, TurnResult
+from schemas.interactions import Completed, Customer, Decision, Fact, Feedback, Turn
 from schemas.rules import Triggers
 from schemas.supervision import Override, VerdictKind
 from schemas.triggers import Triggered
@@ -27,6 +29,7 @@ PROGRESS = "progress"
 STORY = "story"
 HELD = "held"
 PARKED = "parked"
+UNTOLD = "untold"
 
 REPEATS_KEPT = 16
 """Other decisions of one contact that are told apart; far above what retries of an offer give."""
@@ -43,7 +46,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False
 class Agent(Entry, frozen=True):
     """The AI agent that has a contact, and the epoch of its breaker under which it was chosen.
 
-    `late`: the decision came when the contact was with somebody else already, so the agent never had it.
+    `late`: the decision came when the contact was with somebody else already, so the agent never had it. `intent` and
+    `queue`: for which it was chosen; empty in entries of before they were kept.
     """
 
     endpoint: str
@@ -51,13 +55,16 @@ class Agent(Entry, frozen=True):
     provider: str
     breaker_epoch: int
     late: bool = False
+    intent: str = ""
+    queue: str = ""
 
 
 class Session(Entry, frozen=True):
     """Facts of the decisions that stand.
 
     Of the first decision, by which volumes are counted: `decision_id` to `confidence`. As it is now: `agents`, one for
-    each epoch, None where people have the contact, to `decision_now`.
+    each epoch, None where people have the contact, to `decision_now`. `hold_until`, `priority`: of a contact that
+    waits for room among people.
     """
 
     decision_id: str
@@ -83,11 +90,14 @@ class Session(Entry, frozen=True):
     approve: Triggers | None = None
     was_watched: bool = False
     was_escalated: bool = False
+    hold_until: int | None = None
+    priority: int = 0
 
     @classmethod
     def of(cls, decision: Decision, pool: Pool) -> Self:
         """Return the facts of a decision, whose pool is known not to be null."""
         said = decision.instructions
+        held = decision.disposition is Disposition.HOLD and decision.endpoint is None
         return cls(
             decision_id=decision.decision_id,
             tenant=decision.tenant,
@@ -111,6 +121,8 @@ class Session(Entry, frozen=True):
             escalate=said.escalate if said else None,
             approve=said.approve if said else None,
             was_watched=pool is Pool.AI_ASSISTED,
+            hold_until=decision.hold_until if held else None,
+            priority=decision.priority,
         )
 
     @property
@@ -133,6 +145,8 @@ def agent_of(decision: Decision) -> Agent | None:
         version=decision.endpoint_version or "",
         provider=decision.provider or "",
         breaker_epoch=decision.breaker_epoch,
+        intent=decision.intent,
+        queue=decision.queue,
     )
 
 
@@ -146,8 +160,9 @@ class Stage(enum.StrEnum):
 
 
 class Wait(enum.StrEnum):
-    """What a timer is for."""
+    """What a timer is for. Several that are due end in this order: a contact is let go before it expires."""
 
+    HOLD = "hold"
     EXPIRY = "expiry"
     TURNS = "turns"
     DURATION = "duration"
@@ -162,11 +177,13 @@ class Progress(msgspec.Struct, array_like=True, kw_only=True, gc=False):
 
     `due_at` is the timer that stands (UTC microseconds), the first of `waits` (Wait -> instant). `seen` has, for each
     epoch, a mask of turn numbers in hexadecimal, bit 0 for turn 1 (text: JSON numbers end at 64 bits). `applied` is the
-    last turn of the present epoch that was applied in its order; `held` tells that turns wait for others. `completed`
-    is kept only while it waits for turns. `repeats` names other decisions of the same contact, sorted; the first
-    `REPEATS_KEPT` in the order of ids, so that neither order nor repetition of arrival changes it. `tone`: the last
-    sentiments; `failures`: failed turns in a row. `closed`: how the contact ended. `channel`, `channel_at`: the last
-    switch. `revision`: of the view.
+    last turn of the present epoch that was applied in its order; once the contact has ended, the last before which none
+    is missing. `answer` stands for what the agent said last until then (`outcomes`). `held` tells that turns wait for
+    others, `untold` that outcomes do. `completed` is kept only while it waits for turns. `repeats` names other
+    decisions of the same contact, sorted; the first `REPEATS_KEPT` in the order of ids, so that neither order nor
+    repetition of arrival changes it. `tone`: the last sentiments; `failures`: failed turns in a row. `closed`: how the
+    contact ended. `channel`, `channel_at`: the last switch. `revision`: of the view. `had`: the epoch whose agent took
+    the last turn that was not refused; of a contact that has ended, -1 where AI had no part in it.
     """
 
     due_at: int = 0
@@ -184,6 +201,9 @@ class Progress(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     repeats: list[str] = []
     channel: Channel | None = None
     channel_at: int = 0
+    answer: int = 0
+    untold: bool = False
+    had: int = -1
 
     @property
     def epoch(self) -> int:
@@ -219,6 +239,29 @@ class Progress(msgspec.Struct, array_like=True, kw_only=True, gc=False):
         return changed
 
 
+class Grade(Entry, frozen=True):
+    """What somebody found of the contact (`interactions.Feedback`)."""
+
+    occurred_at: int
+    by: GradedBy
+    resolved: bool | None = None
+    csat: int | None = None
+    hallucination: bool | None = None
+    repeat_contact: bool | None = None
+
+    @classmethod
+    def of(cls, event: Feedback) -> Self:
+        """Return what feedback says."""
+        return cls(
+            occurred_at=event.occurred_at,
+            by=event.by,
+            resolved=event.resolved,
+            csat=event.csat,
+            hallucination=event.hallucination,
+            repeat_contact=event.repeat_contact,
+        )
+
+
 class Story(msgspec.Struct, array_like=True, kw_only=True):
     """What happened to a contact besides its turns. Changed in place while a step runs; new fields last.
 
@@ -226,6 +269,7 @@ class Story(msgspec.Struct, array_like=True, kw_only=True):
     asked for; `supervisor` and `sequence`: the last word on who it is. `waiting`: turns of this epoch whose answer
     waits for a verdict. `handovers`: from AI to AI. `round`: of the race; `claimed` by whom. `move_to`: the pool that
     was asked for, and `moving` why, while an agent is sought. `asked_at`: of the last request that changed who watches.
+    `grades`: what was found of the contact, each once, in the order of their instants.
     """
 
     triggers: list[Triggered] = []
@@ -244,6 +288,7 @@ class Story(msgspec.Struct, array_like=True, kw_only=True):
     move_to: Pool | None = None
     moving: Triggered | None = None
     asked_at: int = 0
+    grades: list[Grade] = []
 
 
 class Kept(Entry, frozen=True):
@@ -281,6 +326,17 @@ class Kept(Entry, frozen=True):
         )
 
 
+class Untold(Entry, frozen=True):
+    """A turn ahead of others in a contact that has ended.
+
+    `answer`: what stands for its words, None where it failed; `outcome`: what is to be told of it, None where it was.
+    """
+
+    number: int
+    answer: int | None = None
+    outcome: Outcome | None = None
+
+
 class Parked(Entry, frozen=True):
     """Events ahead of their decision, each as the name of its type and its JSON.
 
@@ -314,11 +370,11 @@ def _packed(event: Event) -> tuple[str, str]:
     return type(event).__name__, msgspec.json.encode(event).decode()
 
 
-E = TypeVar("E", Session, Progress, Story, Kept, Parked, list[Turn])
+E = TypeVar("E", Session, Progress, Story, Kept, Parked, list[Turn], list[Untold])
 
 _ENCODER = msgspec.json.Encoder()
 _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(kind) for kind in (Session, Progress, Story, Kept, Parked, list[Turn])
+    kind: msgspec.json.Decoder(kind) for kind in (Session, Progress, Story, Kept, Parked, list[Turn], list[Untold])
 }
 
 
@@ -328,7 +384,9 @@ def load(state: KeyedState, name: str, kind: type[E]) -> E | None:
     return None if stored is None else _DECODERS[kind].decode(stored)
 
 
-def save(state: KeyedState, name: str, entry: Session | Progress | Story | Kept | Parked | list[Turn]) -> None:
+def save(
+    state: KeyedState, name: str, entry: Session | Progress | Story | Kept | Parked | list[Turn] | list[Untold]
+) -> None:
     """Store an entry as JSON."""
     state.set_bytes(name, _ENCODER.encode(entry))
 

@@ -13,11 +13,13 @@ from processors.sessions.logic.book import (
     SESSION,
     STORY,
     TEXT_KEPT,
+    UNTOLD,
     Kept,
     Progress,
     Session,
     Stage,
     Story,
+    Untold,
     Wait,
     load,
     save,
@@ -31,6 +33,7 @@ from schemas.interactions import Turn
 from schemas.rules import SupervisionPolicy, Transfer, Triggers
 from schemas.topics import POLICY, Effect, endpoint_key
 
+_NO_STORY = Story()
 _NO_TRANSFER = Transfer()
 _NO_SUPERVISION = SupervisionPolicy()
 
@@ -53,6 +56,7 @@ class Case:
         self._stored_session: Session | None = session
         self._story: Story | None = None
         self._held: list[Turn] | None = None
+        self._untold: list[Untold] | None = None
         self._story_changed = False
         self._woken_by = self._wakened_by()
 
@@ -62,7 +66,7 @@ class Case:
     ) -> Case:
         """Return the case of a session that was not there before."""
         case = cls(interaction_id, session, progress, state, snapshot, now)
-        case._stored_session, case._story, case._held, case.changed = None, Story(), [], True
+        case._stored_session, case._story, case._held, case._untold, case.changed = None, Story(), [], [], True
         case._woken_by = None, 0
         return case
 
@@ -126,6 +130,31 @@ class Case:
             self.state.delete(HELD)
         self.progress.held = bool(turns)
         self.changed = True
+
+    @property
+    def untold(self) -> list[Untold]:
+        """Turns of a contact that has ended, ahead of others. Who changes them says so by `put_off`."""
+        if self._untold is None:
+            self._untold = (load(self.state, UNTOLD, list[Untold]) if self.progress.untold else None) or []
+        return self._untold
+
+    def put_off(self, turns: list[Untold]) -> None:
+        """Tell of these later."""
+        self._untold = turns
+        if turns:
+            save(self.state, UNTOLD, turns)
+        elif self.progress.untold:
+            self.state.delete(UNTOLD)
+        self.progress.untold = bool(turns)
+        self.changed = True
+
+    def let_go(self, at: int) -> bool:
+        """Tell that a contact is held no more, where it is; return whether it was."""
+        was_held = Wait.HOLD in self.progress.waits
+        if was_held:
+            self.wait_no_more(Wait.HOLD)
+            self.out.append(effects.held(self.interaction_id, self.session, at, over=True))
+        return was_held
 
     @property
     def channel(self) -> Channel:
@@ -192,8 +221,10 @@ class Case:
         save(self.state, PROGRESS, progress)
         if self.session is not self._stored_session:
             save(self.state, SESSION, self.session)
-        if self._story_changed:
+        if self._story_changed and self.story != _NO_STORY:
             save(self.state, STORY, self.story)
+        elif self._story_changed:
+            self.state.delete(STORY)
         return self.out
 
     def _wakened_by(self) -> tuple[str | None, int]:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import hashlib
 
 from processors.sessions.logic.book import Agent, Progress, Session, Story
-from schemas.agents import Outcome
 from schemas.conversations import Moved
 from schemas.fields import MAX_ID, Disposition, FinishedBy, Handling, Pool
-from schemas.interactions import Closed, Completed, TimerSet, Turn
+from schemas.interactions import Closed, Completed, TimerSet
 from schemas.supervision import SupervisionEnded, SupervisionWanted
 from schemas.topics import (
-    AGENT_EVENTS,
     ASSIGNMENTS,
     CLOSED,
     SESSION_VIEWS,
@@ -27,7 +25,7 @@ from schemas.topics import (
 )
 from schemas.triggers import Triggered
 from schemas.views import Exchange, SessionView, Transferred, TurnView
-from schemas.wfm import VolumeDelta
+from schemas.wfm import Held, VolumeDelta
 
 INTERVAL_MICROS = 15 * 60 * 1_000_000
 """Arrival interval of volumes: 15 minutes, the common grain of WFM."""
@@ -73,27 +71,20 @@ def opened(interaction_id: str, session: Session) -> Effect:
     )
 
 
-def outcome(turn: Turn, session: Session, agent: Agent) -> Effect:
-    """Return the outcome of one AI turn, booked to the epoch under which its endpoint was chosen."""
-    return Effect(
-        AGENT_EVENTS,
-        Outcome(
-            tenant=session.tenant,
-            provider=agent.provider,
-            endpoint=turn.endpoint,
-            version=agent.version,
-            interaction_id=turn.interaction_id,
-            turn=turn.number,
-            channel=turn.channel or session.channel,
-            intent=session.intent,
-            queue=session.queue,
-            breaker_epoch=agent.breaker_epoch,
-            result=turn.result,
-            latency_ms=turn.latency_ms,
-            quality=turn.quality,
-            occurred_at=turn.occurred_at,
-        ),
+def held(interaction_id: str, session: Session, at: int, *, over: bool = False) -> Effect:
+    """Return what tells that a contact waits for room among people, or waits no more."""
+    assert session.hold_until is not None  # noqa: S101 - nothing else is held
+    told = Held(
+        tenant=session.tenant,
+        interaction_id=interaction_id,
+        queue=session.queue,
+        priority=session.priority,
+        offered_at=session.offered_at,
+        hold_until=session.hold_until,
+        over=over,
+        occurred_at=at,
     )
+    return Effect(WFM_EVENTS, told)
 
 
 def closed(session: Session, completed: Completed) -> list[Effect]:

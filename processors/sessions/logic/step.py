@@ -10,7 +10,10 @@ One timer stands per contact, the first of what is waited for (`book.Wait`).
 
 from __future__ import annotations
 
-from processors.sessions.logic import effects, ending, moves, oversight, race, transfer, turns, waits
+from collections.abc import Callable
+from typing import Any
+
+from processors.sessions.logic import effects, ending, feedback, hold, moves, oversight, race, transfer, turns, waits
 from processors.sessions.logic.book import (
     PARKED,
     Parked,
@@ -26,11 +29,9 @@ from runtime.state import KeyedState
 from schemas.conversations import AgentLost, ChannelSwitched, Claim, HandoffAck, MoveRequest
 from schemas.errors import RecordError
 from schemas.fields import MICROS_PER_SECOND, Disposition, Event, Pool
-from schemas.interactions import Completed, Decision, TimerDue, Turn
+from schemas.interactions import Completed, Decision, Feedback, Released, TimerDue, Turn
 from schemas.supervision import SupervisorGiven, Verdict
 from schemas.topics import INTERACTION_EVENTS, Effect
-
-_REPORTED = (Turn, Completed, ChannelSwitched, Claim, HandoffAck, Verdict, MoveRequest)
 
 
 def step(event: Event, state: KeyedState, snapshot: Snapshot, now: int) -> list[Effect]:
@@ -43,23 +44,24 @@ def step(event: Event, state: KeyedState, snapshot: Snapshot, now: int) -> list[
         now: UTC microseconds; bounds waits only, and is in no record but TimerSet.
 
     Returns:
-        Outcomes, volume deltas, Closed, transfers, moves, requests of supervision, views, timers; parked events that
-        must be refused go back to the inbox, where they are refused under their own name.
+        Outcomes, what became of an agent's contact, grades, volume deltas, contacts held, Closed, transfers, moves,
+        requests of supervision, views, timers; parked events that must be refused go back to the inbox, where they are
+        refused under their own name.
 
     Raises:
         RecordError: the event cannot be used. Reasons: `no_decision` (a repeat, or without a
             pool), `no_provider`, `wrong_tenant`, `wrong_endpoint`, `turn_number`, `epoch_ahead`, `held_full`,
             `parked_full`, `orphan` (its decision never came), `wrong_claimant`, `no_such_answer`,
-            `moved_too_often`, `unexpected_type`.
+            `moved_too_often`, `feedback_full`, `unexpected_type`.
     """
     case = Case.load(event.interaction_id, state, snapshot, now) if hasattr(event, "interaction_id") else None
     if isinstance(event, Decision):
         return _decided(event, case, state, snapshot, now)
-    if isinstance(event, _REPORTED):
+    if isinstance(event, waits.Reported):
         return waits.park(event, state, now) if case is None else _applied(case, event)
     if isinstance(event, TimerDue):
         return waits.give_up(event, state) if case is None else waits.woken(case, event)
-    if isinstance(event, SupervisorGiven | AgentLost):
+    if isinstance(event, SupervisorGiven | AgentLost | Released):
         return [] if case is None else _told(case, event)
     raise RecordError("unexpected_type", f"{type(event).__name__} is no event of a session: send it to its own topic")
 
@@ -87,6 +89,7 @@ def _opened(decision: Decision, pool: Pool, state: KeyedState, snapshot: Snapsho
     case = Case.opened(decision.interaction_id, session, progress, state, snapshot, now)
     case.out.append(effects.opened(decision.interaction_id, session))
     case.view(decision.decided_at)
+    hold.begin(case)
     if session.agent is not None:
         _begin(case, decision.decided_at)
         if decision.parallel:
@@ -146,29 +149,37 @@ def _take(case: Case, event: Event) -> None:
             f"{type(event).__name__} of contact {case.interaction_id} is of tenant {tenant}, the contact of "
             f"{case.session.tenant}: interaction ids must be unique across tenants",
         )
-    match event:
-        case Turn():
-            turns.reported(case, event)
-            ending.close_if_complete(case)
-        case Completed():
-            ending.completed(case, event)
-        case ChannelSwitched():
-            case.switch(event.to, event.occurred_at)
-        case Claim():
-            race.claimed(case, event)
-        case HandoffAck():
-            transfer.acknowledged(case, event)
-        case Verdict():
-            oversight.judged(case, event)
-        case MoveRequest():
-            moves.asked(case, event)
+    _TAKERS[type(event)](case, event)
 
 
-def _told(case: Case, event: SupervisorGiven | AgentLost) -> list[Effect]:
+def _turn(case: Case, event: Turn) -> None:
+    turns.reported(case, event)
+    ending.close_if_complete(case)
+
+
+def _switched(case: Case, event: ChannelSwitched) -> None:
+    case.switch(event.to, event.occurred_at)
+
+
+_TAKERS: dict[type[Event], Callable[[Case, Any], None]] = {
+    Turn: _turn,
+    Completed: ending.completed,
+    ChannelSwitched: _switched,
+    Claim: race.claimed,
+    HandoffAck: transfer.acknowledged,
+    Verdict: oversight.judged,
+    MoveRequest: moves.asked,
+    Feedback: feedback.given,
+}
+
+
+def _told(case: Case, event: SupervisorGiven | AgentLost | Released) -> list[Effect]:
     """Apply what a service of ours tells of a contact."""
     standing = case.progress.due_at
     if isinstance(event, SupervisorGiven):
         oversight.given(case, event)
+    elif isinstance(event, Released):
+        hold.released(case, event)
     else:
         moves.lost(case, event)
     turns.drain(case)

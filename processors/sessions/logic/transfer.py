@@ -223,10 +223,11 @@ def _fence(case: Case, hits: list[Triggered]) -> None:
     progress, story, at = case.progress, case.write_story(), hits[0].occurred_at
     progress.seen.append("0")
     progress.applied = progress.failures = 0
-    progress.tone = []
+    progress.tone, progress.answer = [], 0
     story.triggers = [*story.triggers, *hits][-TRIGGERS_KEPT:]
     story.waiting = []
     case.wait_no_more(Wait.VERDICT, Wait.CLAIM, Wait.ACK)
+    case.let_go(at)
     end_supervision(case, at)
     case.view(at)
 

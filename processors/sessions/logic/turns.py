@@ -1,6 +1,6 @@
 """Turns of AI agents: reported in any order, applied by number, refused where their agent has lost the contact.
 
-reported -> outcome for the health monitor, at once, whatever the order
+reported -> outcome for the health monitor, mostly at once (`outcomes`)
          -> of the present epoch: applied when those before it are, or when the wait for them is over
          -> of an epoch before: refused
 """
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import msgspec
 
-from processors.sessions.logic import effects, oversight, race, transfer
-from processors.sessions.logic.book import REMARK_KEPT, Agent, Kept, Stage, Wait
+from processors.sessions.logic import outcomes, oversight, race, transfer
+from processors.sessions.logic.book import REMARK_KEPT, Kept, Stage, Wait
 from processors.sessions.logic.case import Case, cut
+from processors.sessions.logic.outcomes import TURNS_WAIT_MICROS
 from processors.sessions.logic.triggers import TONE_TURNS, met
 from schemas.conversations import AnswerRefused
 from schemas.errors import RecordError
@@ -20,8 +21,6 @@ from schemas.interactions import Fact, Turn
 from schemas.topics import ASSIGNMENTS, Effect
 from schemas.triggers import Trigger
 
-TURNS_WAIT_MICROS = 30 * 1_000_000
-"""Longest wait of a completion, or of a turn, for turns that come before it: 30 s, above a platform's usual retries."""
 HELD_LIMIT = 64
 """Turns held per contact."""
 HELD_BYTES = 600_000
@@ -43,7 +42,7 @@ def check_number(turn: Turn) -> None:
 
 def reported(case: Case, turn: Turn) -> None:
     """Take a turn."""
-    agent = _agent_of(case, turn)
+    _check_agent(case, turn)
     progress = case.progress
     if progress.has_turn(turn.epoch, turn.number):
         return
@@ -51,12 +50,13 @@ def reported(case: Case, turn: Turn) -> None:
         _check_room(case, turn)
     progress.note_turn(turn.epoch, turn.number)
     case.changed = True
-    case.out.append(effects.outcome(turn, case.session, agent))
+    outcomes.reported(case, turn)
     if turn.epoch < progress.epoch:
         _refuse(case, turn)
     elif progress.closed is not None or turn.number <= progress.applied:
         _late(case, turn)
     elif turn.number == progress.applied + 1:
+        outcomes.spoken(case, turn)
         _apply(case, turn)
         drain(case)
     else:
@@ -73,6 +73,24 @@ def apply_all(case: Case) -> None:
         _apply_or_refuse(case, first)
 
 
+def finish(case: Case) -> None:
+    """Apply all that is held when a contact ends; what turns that are missing may change is told when they come."""
+    progress = case.progress
+    epoch, applied = progress.epoch, progress.applied
+    while case.held:
+        first, *others = case.held
+        case.hold(others)
+        if first.epoch < progress.epoch:
+            _refuse(case, first)
+        else:
+            outcomes.put_off(case, first)
+            _apply(case, first)
+    if progress.epoch > epoch:
+        outcomes.give_up(case)
+        applied = progress.answer = 0
+    progress.applied = applied
+
+
 def drain(case: Case) -> None:
     """Apply what is held, as far as nothing is missing before it; refuse what is of an epoch that is over."""
     while case.held:
@@ -81,7 +99,7 @@ def drain(case: Case) -> None:
             return
         case.hold(others)
         _apply_or_refuse(case, first)
-    if case.progress.completed is None:
+    if case.progress.completed is None and not case.progress.untold:
         case.wait_no_more(Wait.TURNS)
 
 
@@ -89,11 +107,12 @@ def _apply_or_refuse(case: Case, turn: Turn) -> None:
     if turn.epoch < case.progress.epoch:
         _refuse(case, turn)
     else:
+        outcomes.spoken(case, turn)
         _apply(case, turn)
 
 
-def _agent_of(case: Case, turn: Turn) -> Agent:
-    """Return the agent that a turn is booked to, having checked that the turn is the session's."""
+def _check_agent(case: Case, turn: Turn) -> None:
+    """Raise RecordError where a turn is not the session's: `turn_number`, `epoch_ahead`, `wrong_endpoint`."""
     check_number(turn)
     if turn.epoch > case.progress.epoch:
         raise RecordError(
@@ -109,7 +128,6 @@ def _agent_of(case: Case, turn: Turn) -> Agent:
             f"turn {turn.number} of contact {turn.interaction_id} came from endpoint {turn.endpoint}, but decision "
             f"{case.session.decision_now} sent the contact to {whom}: report turns of that one only",
         )
-    return agent
 
 
 def _check_room(case: Case, turn: Turn) -> None:
@@ -126,7 +144,7 @@ def _check_room(case: Case, turn: Turn) -> None:
 def _apply(case: Case, turn: Turn) -> None:
     """Apply a turn in its order: remember it, and see whether it calls for a person, another agent or a verdict."""
     progress = case.progress
-    progress.applied = turn.number
+    progress.applied, progress.had = turn.number, turn.epoch
     if progress.stage is Stage.RACING or Wait.CLAIM in progress.waits:
         race.spoken(case, turn)
     _feel(case, turn)
@@ -159,12 +177,17 @@ def _feel(case: Case, turn: Turn) -> None:
 
 def _late(case: Case, turn: Turn) -> None:
     """Remember a turn that changes nothing any more: its contact is closed, or went on without it."""
+    if case.progress.closed is None:
+        outcomes.beside(case, turn)
+    else:
+        outcomes.after_the_end(case, turn)
     case.keep_turn(turn.epoch, turn.number, _kept(turn, case))
     case.view(turn.occurred_at)
 
 
 def _refuse(case: Case, turn: Turn) -> None:
     """Refuse the answer of an agent that has lost the contact."""
+    outcomes.beside(case, turn)
     answered = turn.result is TurnResult.OK
     kept = msgspec.structs.replace(_kept(turn, case), refused=answered, fenced=True)
     case.keep_turn(turn.epoch, turn.number, kept)

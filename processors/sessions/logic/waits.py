@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from processors.sessions.logic import effects, ending, oversight, race, transfer, turns
+from processors.sessions.logic import effects, ending, hold, oversight, race, transfer, turns
 from processors.sessions.logic.book import PARKED, Parked, Wait, load, save
 from processors.sessions.logic.case import Case
 from runtime.state import KeyedState
 from schemas.conversations import ChannelSwitched, Claim, HandoffAck, MoveRequest
 from schemas.errors import RecordError
 from schemas.fields import Event
-from schemas.interactions import Completed, TimerDue, Turn
+from schemas.interactions import Completed, Feedback, TimerDue, Turn
 from schemas.supervision import Verdict
 from schemas.topics import INTERACTION_EVENTS, Effect
 from schemas.triggers import Trigger
@@ -23,8 +23,8 @@ PARKED_LIMIT = 64
 PARKED_BYTES = 400_000
 """Bytes parked per contact: as JSON in JSON they stay below what a broker takes."""
 
-Reported = Turn | Completed | ChannelSwitched | Claim | HandoffAck | Verdict | MoveRequest
-"""What platforms, the ACD and desktops tell of a contact: parked where its decision is not there yet."""
+Reported = Turn | Completed | ChannelSwitched | Claim | HandoffAck | Verdict | MoveRequest | Feedback
+"""What platforms, the ACD, desktops and QA tell of a contact: parked where its decision is not there yet."""
 
 
 def park(event: Reported, state: KeyedState, now: int) -> list[Effect]:
@@ -39,8 +39,8 @@ def park(event: Reported, state: KeyedState, now: int) -> list[Effect]:
     if parked.orphaned:
         raise RecordError(
             "orphan",
-            f"{what}: no decision on the contact came within {ORPHAN_MICROS // _MINUTE} minutes; check the "
-            "interaction id, and send the event again once the contact is decided",
+            f"{what}: no decision on the contact came within {ORPHAN_MICROS // _MINUTE} minutes, and none of the last "
+            "24 h is known; check the interaction id, and send the event again once the contact is decided",
         )
     after = parked.with_event(event)
     if len(after.parked) > PARKED_LIMIT or after.size > PARKED_BYTES:
@@ -60,7 +60,7 @@ def woken(case: Case, due: TimerDue) -> list[Effect]:
     if at != progress.due_at:
         return []
     if progress.closed is not None:
-        return ending.forget(case)
+        return ending.woken(case, at)
     ripe = [wait for wait in Wait if progress.waits.get(wait, at + 1) <= at]
     case.wait_no_more(*ripe)
     for wait in ripe:
@@ -90,6 +90,8 @@ def _over(case: Case, wait: Wait, at: int) -> None:
             race.expired(case, at)
         case Wait.AGENT:
             transfer.no_agent_came(case, at)
+        case Wait.HOLD:
+            hold.ended(case, at)
 
 
 def give_up(due: TimerDue, state: KeyedState) -> list[Effect]:

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
+from collections.abc import Callable
 
 from schemas.errors import TrunklineError
 
@@ -27,6 +29,9 @@ MAX_AGENTS = 1_000_000
 
 _ROUNDING = 1e-9
 """Relative slack in whole numbers of agents: 21 / (1 - 0.3) is 30, in floating point 30.000000000000004."""
+
+_BISECTED = 1e-12
+"""Relative width at which a rate is found: far under the slack in whole numbers of agents."""
 
 
 class ErlangInputError(TrunklineError, ValueError):
@@ -129,11 +134,7 @@ def agents_required(
         ErlangInputError: an argument is out of range, or more than MAX_AGENTS would be needed.
     """
     _check_not_negative("contacts_per_minute", contacts_per_minute)
-    _check_positive("aht_seconds", aht_seconds)
-    _check_share("service_level_target", service_level_target)
-    _check_not_negative("service_level_seconds", service_level_seconds)
-    _check_positive("max_occupancy", max_occupancy)
-    _check_share("max_occupancy", max_occupancy)
+    _check_targets(aht_seconds, service_level_target, service_level_seconds, max_occupancy)
     traffic = contacts_per_minute / 60.0 * aht_seconds
     if traffic == 0:
         return Requirement(traffic, agents=0, wait_probability=0.0, service_level=1.0, asa_seconds=0.0, occupancy=0.0)
@@ -157,6 +158,47 @@ def agents_required(
     )
 
 
+def carried_per_minute(
+    agents: int,
+    aht_seconds: float,
+    service_level_target: float,
+    service_level_seconds: float,
+    max_occupancy: float,
+) -> float:
+    """Return the most contacts per minute that `agents` take at both service level and occupancy.
+
+    The inverse of `agents_required`, by bisection: for what is returned `agents` are enough, for more
+    (relative 1e-9) they are not. Where occupancy decides, as in large teams, that is seen early and a
+    dozen evaluations do; else some 40, each a step of the recursion per agent. Nobody takes nothing.
+
+    Args:
+        agents: people in seats, 0 to MAX_AGENTS.
+        aht_seconds: talk and wrap, above 0.
+        service_level_target: share to be answered in time, 0 to 1.
+        service_level_seconds: in that time, 0 or more.
+        max_occupancy: above 0, at most 1.
+
+    Raises:
+        ErlangInputError: an argument is out of range.
+    """
+    _check_agents(agents)
+    _check_targets(aht_seconds, service_level_target, service_level_seconds, max_occupancy)
+
+    def is_met(contacts_per_minute: float) -> bool:
+        traffic = contacts_per_minute / 60.0 * aht_seconds
+        bound = traffic / max_occupancy
+        if bound >= MAX_AGENTS or max(_whole(bound), math.floor(traffic) + 1) > agents:
+            return False
+        wait_probability = _wait_probability(traffic, agents, erlang_b(traffic, agents))
+        return _service_level(traffic, agents, wait_probability, service_level_seconds / aht_seconds) >= (
+            service_level_target
+        )
+
+    # Just over the occupancy that _whole lets pass, so that the largest rate lies under it.
+    most = min(agents * 60.0 / aht_seconds * max_occupancy * (1.0 + 2 * _ROUNDING), sys.float_info.max)
+    return _largest(is_met, most) if agents else 0.0
+
+
 def scheduled(agents: int, shrinkage: float) -> int:
     """Return the people to schedule so that `agents` are in their seats: ceil(agents / (1 - shrinkage)).
 
@@ -168,6 +210,17 @@ def scheduled(agents: int, shrinkage: float) -> int:
     if shrinkage == 1:
         raise ErlangInputError("shrinkage is 1: nobody would ever be in a seat; give a share under 1")
     return _whole(agents / (1.0 - shrinkage))
+
+
+def _largest(is_met: Callable[[float], bool], most: float) -> float:
+    """Return the largest number from 0 to `most` up to which `is_met` holds."""
+    if is_met(most * (1.0 - 3 * _ROUNDING)):
+        low, high = most * (1.0 - 3 * _ROUNDING), most
+    else:
+        low, high = 0.0, most
+    while high - low > _BISECTED * high and low < (middle := low + (high - low) / 2) < high:
+        low, high = (middle, high) if is_met(middle) else (low, middle)
+    return low
 
 
 def _least_agents(traffic: float, max_occupancy: float) -> int:
@@ -208,6 +261,16 @@ def _asa_seconds(traffic: float, agents: int, wait_probability: float, *, aht_se
     if traffic >= agents:
         return math.inf
     return wait_probability * aht_seconds / (agents - traffic)
+
+
+def _check_targets(
+    aht_seconds: float, service_level_target: float, service_level_seconds: float, max_occupancy: float
+) -> None:
+    _check_positive("aht_seconds", aht_seconds)
+    _check_share("service_level_target", service_level_target)
+    _check_not_negative("service_level_seconds", service_level_seconds)
+    _check_positive("max_occupancy", max_occupancy)
+    _check_share("max_occupancy", max_occupancy)
 
 
 def _check_traffic(traffic_erlangs: float) -> None:

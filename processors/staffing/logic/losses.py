@@ -1,6 +1,7 @@
 """What AI no longer takes, by queue, from the endpoints that are out.
 
-An endpoint is out while its breaker is OPEN, FORCED_OPEN or HALF_OPEN (a handful of probes aside).
+An endpoint is out while its breaker is OPEN, FORCED_OPEN or HALF_OPEN (a handful of probes aside), or maintenance
+has it FORCED_OPEN (see `outages`).
 The contacts that it carried are lost to AI where every alternative that the policy allows for the
 intent is out as well; while one is left, that one takes them.
 
@@ -41,16 +42,9 @@ class Loss:
 NO_LOSS = Loss(0.0, ())
 
 
-def with_impact(out: Mapping[str, Rows], impact: Impact) -> dict[str, Rows]:
-    """Return the endpoints that are out, with what each carried, once `impact` has come."""
-    after = dict(out)
-    if impact.state not in NO_TRAFFIC:
-        after.pop(impact.endpoint, None)
-    elif impact.endpoint not in out:
-        after[impact.endpoint] = [
-            [row.queue, row.contacts_per_minute, list(row.alternatives)] for row in impact.displaced
-        ]
-    return after
+def rows_of(impact: Impact) -> Rows:
+    """Return what an impact says that its endpoint carried."""
+    return [[row.queue, row.contacts_per_minute, list(row.alternatives)] for row in impact.displaced]
 
 
 def losses_by_queue(out: Mapping[str, Rows]) -> dict[str, Loss]:

@@ -85,6 +85,22 @@ def human_contacts_per_minute(traffic: Traffic | None, observed_since: int | Non
     return float(contacts * 60 * MICROS_PER_SECOND / span)
 
 
+def counted_between(traffic: Traffic | None, start: int, end: int) -> tuple[int, float]:
+    """Return the contacts that reached people in the whole buckets within [start, end), and how many minutes those are.
+
+    At most the last BUCKETS - 1 buckets: the ring holds that many besides the one that `end` is in.
+    """
+    last = end // BUCKET_MICROS - 1
+    first = max(-(-start // BUCKET_MICROS), last - BUCKETS + 2)
+    if first > last:
+        return 0, 0.0
+    minutes = (last - first + 1) * BUCKET_SECONDS / 60
+    if traffic is None:
+        return 0, minutes
+    oldest = traffic["newest"] - BUCKETS + 1
+    return sum(n for slot, n in enumerate(traffic["counts"], oldest) if first <= slot <= last), minutes
+
+
 def aht_seconds(traffic: Traffic | None, prior_seconds: float) -> float:
     """Return people's handle time in the queue: the moving average, or the prior before any contact."""
     if traffic is None or traffic["aht_seconds"] is None:

@@ -19,12 +19,10 @@ from __future__ import annotations
 
 import msgspec
 
-from runtime.snapshot import Snapshot
 from runtime.state import KeyedState
 from schemas import topics
-from schemas.agents import Tick
 from schemas.errors import RecordError
-from schemas.fields import Channel, Event, Handling
+from schemas.fields import Channel, Handling
 from schemas.topics import Effect
 from schemas.wfm import VolumeDelta, VolumeRow
 
@@ -33,37 +31,13 @@ _CELL = "cell:"
 _Cell = tuple[str, str, Channel, str, int]
 
 
-def step(event: Event, state: KeyedState, snapshot: Snapshot, now: int) -> list[Effect]:  # noqa: ARG001 - one shape
-    """Count a VolumeDelta, or answer a Tick with a row of each cell that changed.
-
-    Args:
-        event: VolumeDelta or Tick; an Impact, which shares the inbox, is ignored.
-        state: entries of the tenant.
-        snapshot: not used; every step has one.
-        now: UTC microseconds, put on the rows as `updated_at`.
-
-    Returns:
-        At a Tick, one VolumeRow per cell changed since the last one, each with the cell's next
-        revision, in the order of their first change; otherwise nothing.
+def count(delta: VolumeDelta, state: KeyedState) -> None:
+    """Count a delta in its cell.
 
     Raises:
         RecordError: reason `negative_count`, where a contact leaves a state that its cell does
             not hold.
     """
-    if isinstance(event, VolumeDelta):
-        _count(event, state)
-    elif isinstance(event, Tick):
-        return _changed_rows(event.key, state, now)
-    return []
-
-
-def _cell_name(delta: VolumeDelta) -> str:
-    """Name the entry of a delta's cell: JSON, since names may hold any separator."""
-    parts = (delta.queue, delta.intent, delta.channel, delta.language, delta.interval_start)
-    return _CELL + msgspec.json.encode(parts).decode()
-
-
-def _count(delta: VolumeDelta, state: KeyedState) -> None:
     name = _cell_name(delta)
     cell = state.get(name) or {"counts": {}, "revision": 0, "changed": False}
     counts = dict(cell["counts"])
@@ -84,7 +58,11 @@ def _count(delta: VolumeDelta, state: KeyedState) -> None:
         state.set(CHANGED, listed + 1)
 
 
-def _changed_rows(tenant: str, state: KeyedState, now: int) -> list[Effect]:
+def changed_rows(tenant: str, state: KeyedState, now: int) -> list[Effect]:
+    """Return one VolumeRow per cell changed since the last time, in the order of their first change.
+
+    Each has the cell's next revision; now: UTC microseconds, put on the rows as `updated_at`.
+    """
     rows = []
     for slot in range(state.get(CHANGED, 0)):
         name = state.get(f"{CHANGED}:{slot}")
@@ -95,6 +73,12 @@ def _changed_rows(tenant: str, state: KeyedState, now: int) -> list[Effect]:
     if rows:
         state.set(CHANGED, 0)
     return rows
+
+
+def _cell_name(delta: VolumeDelta) -> str:
+    """Name the entry of a delta's cell: JSON, since names may hold any separator."""
+    parts = (delta.queue, delta.intent, delta.channel, delta.language, delta.interval_start)
+    return _CELL + msgspec.json.encode(parts).decode()
 
 
 def _row(tenant: str, name: str, counts: dict[str, int], revision: int, now: int) -> VolumeRow:

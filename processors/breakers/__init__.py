@@ -1,0 +1,1 @@
+"""What operators ask of breakers and of the providers behind them, and order."""

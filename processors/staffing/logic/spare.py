@@ -1,0 +1,171 @@
+"""Spare contacts: what the room of a queue lets out while AI is away, to the buffer first, then to routers as permits.
+
+An issue covers the time since the last one. What routers have not spent of it is void with the next
+row: unused room is not saved up, and nothing floods people later.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+from processors.staffing.logic import meter as meters
+from processors.staffing.logic.meter import Meter
+from processors.staffing.logic.room import Scene, room_of
+from runtime.snapshot import Snapshot
+from runtime.state import KeyedState
+from schemas import topics
+from schemas.control import ClockSetting
+from schemas.fields import MICROS_PER_SECOND
+from schemas.interactions import Released
+from schemas.topics import Effect
+from schemas.wfm import SpareCapacity
+
+ISSUE_SECONDS = 5.0
+"""Between two rows. A row goes to every router; at 5 s a queue that can take 12 a minute gives one each."""
+STANDS_ISSUES = 2
+"""A row stands for so many: the next one may come late by one before routers are without."""
+TICK_SECONDS = 1.0
+"""Real time between two ticks: with a clock that runs fast, no row can come sooner."""
+RELEASE_LOOK = 500
+"""Contacts of the buffer looked at per issue, some 50 ms: a line that has expired as a whole is dropped in parts."""
+SWEEP_LOOK = 20
+"""Places swept per issue. Sessions say of each contact that it is over; the sweep is for those of which none does."""
+RELEASE_REASON = "room"
+
+
+class _Pace(NamedTuple):
+    """Seconds of Trunkline's time between two rows, and between two ticks."""
+
+    period: float
+    tick: float
+
+
+def issues(tenant: str, state: KeyedState, snapshot: Snapshot, at: int, now: int, partitions: int) -> list[Effect]:
+    """Return the contacts released and the rows that are due, queue by queue.
+
+    Args:
+        tenant: whose.
+        state: entries of the tenant.
+        snapshot: policy, availability, clock.
+        at: until when the log has told of contacts, UTC microseconds: the tick's own time.
+        now: UTC microseconds.
+        partitions: of interactions.offered.
+    """
+    effects: list[Effect] = []
+    for queue in meters.watched_queues(state):
+        scene = Scene(tenant, queue, state, snapshot, min(at, now), now)
+        if _is_wanted(scene):
+            effects += _issue(scene, partitions)
+        else:
+            effects += _last(scene, partitions)
+            meters.unwatch(queue, state)
+    return effects
+
+
+def permits(total: int, partitions: int, first: int) -> tuple[int, ...]:
+    """Share `total` among partitions (index = partition): each gets the whole part, the rest go out from `first` on."""
+    each, rest = divmod(total, partitions)
+    return tuple(each + ((partition - first) % partitions < rest) for partition in range(partitions))
+
+
+def _is_wanted(scene: Scene) -> bool:
+    """Tell whether contacts are to be metered.
+
+    After a loss agents get their contacts back little by little; till they have all of them, the others
+    would go to people all at once.
+    """
+    meter = scene.meter
+    if meter.lost_per_minute or len(scene.line):
+        return True
+    if meter.over_at is None or meter.issued_at is None or not scene.is_metered:
+        return False
+    return scene.now < meter.over_at + scene.ramp_micros
+
+
+def _issue(scene: Scene, partitions: int) -> list[Effect]:
+    """Return what the room of the time since the last row lets out, and the row; nothing while that is young."""
+    meter, pace, line = scene.meter, _pace(scene.snapshot), scene.line
+    seconds = _covered_seconds(meter, pace, scene.now)
+    if seconds is None:
+        return []
+    room = room_of(scene)
+    whole = math.floor(budget := meter.carry + room.per_minute * seconds / 60)
+    sweep = line.sweep(meter.sweep, SWEEP_LOOK, scene.now)
+    released = line.release(whole, RELEASE_LOOK, scene.now)
+    shared = whole - len(released)
+    issued = dataclasses.replace(
+        meter,
+        revision=meter.revision + 1,
+        own_per_minute=room.own_per_minute,
+        issued_at=scene.now,
+        carry=budget - whole,
+        partition=(meter.partition + shared) % partitions,
+        sweep=sweep,
+    )
+    meters.save(scene.state, scene.queue, issued)
+    row = SpareCapacity(
+        tenant=scene.tenant,
+        queue=scene.queue,
+        revision=issued.revision,
+        spare_contacts_per_minute=room.per_minute,
+        permits=permits(shared, partitions, meter.partition),
+        held=len(line),
+        expires_at=scene.now + round(STANDS_ISSUES * pace.period * MICROS_PER_SECOND),
+        occurred_at=scene.now,
+    )
+    return [*(_release(scene, interaction_id) for interaction_id in released), Effect(topics.SPARE, row)]
+
+
+def _release(scene: Scene, interaction_id: str) -> Effect:
+    return Effect(
+        topics.INTERACTION_EVENTS,
+        Released(
+            interaction_id=interaction_id,
+            tenant=scene.tenant,
+            queue=scene.queue,
+            reason=RELEASE_REASON,
+            occurred_at=scene.now,
+        ),
+    )
+
+
+def _last(scene: Scene, partitions: int) -> list[Effect]:
+    """Return the row that takes the one before back: without permits, and expired, so that routers meter no more."""
+    meter = scene.meter
+    if meter.issued_at is None:
+        return []
+    ended = dataclasses.replace(meter, revision=meter.revision + 1, issued_at=None, carry=0.0)
+    meters.save(scene.state, scene.queue, ended)
+    row = SpareCapacity(
+        tenant=scene.tenant,
+        queue=scene.queue,
+        revision=ended.revision,
+        spare_contacts_per_minute=0.0,
+        permits=(0,) * partitions,
+        held=0,
+        expires_at=scene.now,
+        occurred_at=scene.now,
+    )
+    return [Effect(topics.SPARE, row)]
+
+
+def _covered_seconds(meter: Meter, pace: _Pace, now: int) -> float | None:
+    """Return the time that an issue is for, None while none is due.
+
+    After a silence longer than a row stands, or a clock set back by as much, it begins anew with one period.
+    """
+    if meter.issued_at is None:
+        return pace.period
+    since = (now - meter.issued_at) / MICROS_PER_SECOND
+    # Ticks are a second apart, give or take: without the half, some rows would come a tick late.
+    if abs(since) < pace.period - pace.tick / 2:
+        return None
+    return since if 0 < since <= STANDS_ISSUES * pace.period else pace.period
+
+
+def _pace(snapshot: Snapshot) -> _Pace:
+    setting: ClockSetting | None = snapshot.of(topics.CLOCK).get("clock")
+    tick = TICK_SECONDS * (setting.speed if setting else 1.0)
+    return _Pace(max(ISSUE_SECONDS, tick), tick)
