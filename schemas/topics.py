@@ -265,7 +265,7 @@ SPARE = Topic(
 )  # fmt: skip
 CONTAINMENT = Topic(
     "wfm.containment", "containment over 5 minutes, hour, day, week and month: upserts with a revision",
-    "tenant, queue, intent, span and start", _trend, (wfm.ContainmentRow,), ("analytics",), ("WFM", "anyone"),
+    "tenant, queue, intent, span and start", _trend, (wfm.ContainmentRow,), ("analytics",), ("WFM", "live view"),
     compacted=True,
 )  # fmt: skip
 POLICY = Topic(
@@ -280,7 +280,7 @@ COMMANDS = Topic(
 )  # fmt: skip
 AVAILABILITY = Topic(
     "wfm.availability", "how many people a queue needs and has", "tenant and queue", _queue, (control.Availability,),
-    ("WFM",), ("router",), layout=Layout.CONTROL, retention_ms=-1,
+    ("WFM",), ("router", "staffing"), layout=Layout.CONTROL, retention_ms=-1,
 )  # fmt: skip
 MODELS = Topic(
     "models", "which model finds the intents of a tenant's contacts", "tenant, or '*' for all others", _tenant,

@@ -169,23 +169,29 @@ def _put(rows: dict[Any, R], key: tuple[str, ...], row: R) -> Verdict:
 
 
 class BreakerView:
-    """Transitions of every breaker by epoch: the latest is its state, all of them its history.
+    """Transitions of every breaker by epoch: the latest is its state, all of an endpoint's its history.
 
+    A version of an endpoint may have a breaker of its own; all of them draw their epochs from one count.
     A transition read twice replaces itself, so reading the topic again changes nothing.
     """
 
     def __init__(self, history_length: int = HISTORY_LENGTH) -> None:
         self._length = history_length
         self._history: dict[tuple[str, str], list[Transition]] = {}
+        self._latest: dict[tuple[str, str, str], Transition] = {}
 
     def __len__(self) -> int:
-        return len(self._history)
+        return len(self._latest)
 
     def apply(self, transition: Transition) -> Verdict:
         """Put a transition in its place by epoch; the oldest ones beyond the length are dropped."""
         history = self._history.setdefault((transition.tenant, transition.endpoint), [])
         place = bisect_left(history, transition.epoch, key=_epoch)
-        is_latest = not history or transition.epoch >= history[-1].epoch
+        breaker = (transition.tenant, transition.endpoint, transition.version or "")
+        known = self._latest.get(breaker)
+        is_latest = known is None or transition.epoch >= known.epoch
+        if is_latest:
+            self._latest[breaker] = transition
         if place < len(history) and history[place].epoch == transition.epoch:
             history[place] = transition
         else:
@@ -194,15 +200,15 @@ class BreakerView:
         return Verdict.APPLIED if is_latest else Verdict.OLDER
 
     def latest(self, *, tenant: str | None = None, state: str | None = None) -> list[Transition]:
-        """Return the last transition of each breaker that matches, by tenant and endpoint."""
+        """Return the last transition of each breaker that matches, by tenant, endpoint and version."""
         return [
-            history[-1]
-            for (a_tenant, _endpoint), history in sorted(self._history.items(), key=lambda item: item[0])
-            if (tenant is None or a_tenant == tenant) and (state is None or history[-1].to_state == state)
+            last
+            for _, last in sorted(self._latest.items(), key=lambda item: item[0])
+            if (tenant is None or last.tenant == tenant) and (state is None or last.to_state == state)
         ]
 
     def history(self, tenant: str, endpoint: str) -> list[Transition] | None:
-        """Return a breaker's transitions by epoch, oldest first; None where none is known."""
+        """Return the transitions of an endpoint's breakers by epoch, oldest first; None where none is known."""
         known = self._history.get((tenant, endpoint))
         return None if known is None else list(known)
 

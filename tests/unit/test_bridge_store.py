@@ -162,3 +162,15 @@ def test_a_record_from_before_start_rebuilds_and_a_later_one_is_live() -> None:
     assert not progress.is_live(VOLUME_0, 4)
     assert progress.is_live(VOLUME_0, 5)
     assert progress.is_live(Place("wfm.volume", 7), 0)
+
+
+def test_the_breaker_of_a_version_stands_beside_the_endpoints_own() -> None:
+    view = BreakerView()
+    for epoch, version, state in ((1, "8", BreakerState.OPEN), (2, None, BreakerState.DEGRADED)):
+        view.apply(msgspec.structs.replace(transition(epoch, state), version=version))
+    assert [(last.version, last.to_state) for last in view.latest()] == [
+        (None, BreakerState.DEGRADED), ("8", BreakerState.OPEN),
+    ]  # fmt: skip
+    known = view.history(transition(1).tenant, transition(1).endpoint)
+    assert known is not None
+    assert [each.epoch for each in known] == [1, 2]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from processors.health.logic.breaker import Breaker, micros, spread
-from processors.health.logic.signals import KINDS, LABEL_SILENCE_SECONDS, Signal
+from processors.health.logic.signals import LABEL_SILENCE_SECONDS, Signal, tests_of
 from processors.health.logic.watch import Watch
 from schemas.control import BreakerPolicy
 from schemas.fields import BreakerState
@@ -41,7 +41,7 @@ def observed(watch: Watch, intent: str, signal: Signal, *, against: bool) -> She
     stored = watch.state.get(name)
     if stored is None and not against:
         return None
-    test = KINDS[signal].test(watch.policy)
+    test = tests_of(watch.policy)[signal]
     if test is None:
         return None
     since = watch.breaker.clean_from
@@ -90,7 +90,7 @@ def on_trial(watch: Watch, intents: tuple[str, ...]) -> None:
             continue
         entry = [0] * 6 + [watch.second, watch.breaker.clean_from]
         for signal, at in _PLACES.items():
-            test = KINDS[signal].test(watch.policy)
+            test = tests_of(watch.policy)[signal]
             entry[at] = 0 if test is None else min(held[at], round(ON_TRIAL_SHARE * test.limit))
         watch.state.set(name, entry)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from processors.health.logic.breaker import MoveReason
@@ -23,9 +23,9 @@ PER_TURN = 1e7
 second six days, and the share against an agent that is well is a fraction of the target's."""
 PER_CONTACT = 1e6
 """The same of a signal of contacts: at 5 contacts a second two days of an agent that is just at its target."""
-PER_LABEL = 3e5
-"""The same of a signal of labels, of which there are few: at 5 contacts a second with a label on one in twenty, two
-weeks. A larger figure costs detection: at 3e6 a fall from 95 % to 80 % resolved takes a quarter longer to tell."""
+PER_LABEL = 1.5e5
+"""The same of a signal of labels, of which there are few: at 5 contacts a second with a label on one in twenty, a
+week. A larger figure costs detection: at 1.5e6 a fall from 95 % to 80 % resolved takes a quarter longer to tell."""
 LABEL_SILENCE_SECONDS = 3600
 """A score that no observation moved for so long is forgotten: what is not known does not hold a recovery up."""
 RECOVERED_SHARE = 0.25
@@ -137,6 +137,23 @@ KINDS = MappingProxyType(
 """Every signal, the one with the worst consequence first."""
 
 
+_MOST_POLICIES = 4096
+_by_policy: dict[int, tuple[BreakerPolicy, dict[Signal, DriftTest | None]]] = {}
+
+
+def tests_of(policy: BreakerPolicy) -> Mapping[Signal, DriftTest | None]:
+    """Return the test of each signal under a policy, None where it does not ask for one.
+
+    Remembered by the policy's identity, which it keeps alive: to compare policies would cost more than a step.
+    """
+    known = _by_policy.get(id(policy))
+    if known is None:
+        if len(_by_policy) >= _MOST_POLICIES:
+            _by_policy.clear()
+        known = _by_policy[id(policy)] = (policy, {signal: kind.test(policy) for signal, kind in KINDS.items()})
+    return known[1]
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Alarm:
     """A signal that has reached its limit (`limit`: the one that held), and what that rests on."""
@@ -160,11 +177,11 @@ class Alarm:
 class Signals:
     """The signals of one breaker, loaded for one event; `save` writes them back where they changed."""
 
-    __slots__ = ("_changed", "_name", "_policy", "_scores", "_state")
+    __slots__ = ("_changed", "_name", "_scores", "_state", "_tests")
 
     def __init__(self, state: KeyedState, scope: str, policy: BreakerPolicy) -> None:
         self._state = state
-        self._policy = policy
+        self._tests = tests_of(policy)
         self._name = f"signals\x1f{scope}"
         self._scores: dict[str, list[int]] = dict(state.get(self._name) or {})
         self._changed = False
@@ -172,10 +189,10 @@ class Signals:
     def observe(self, signal: Signal, second: int, *, against: bool) -> None:
         """Take one observation into account, at a second since 1970."""
         scores = self._scores
-        known = scores.get(signal)
+        known = scores.get(signal.value)
         if known is None and not against:
             return
-        test = KINDS[signal].test(self._policy)
+        test = self._tests[signal]
         if test is None:
             return
         score, seen, adverse, at = known or (0, 0, 0, second)
@@ -183,18 +200,18 @@ class Signals:
             score, seen, adverse = 0, 0, 0
         score = test.scored(score, against=against)
         if score:
-            scores[signal] = [score, seen + 1, adverse + against, second]
+            scores[signal.value] = [score, seen + 1, adverse + against, second]
         else:
-            scores.pop(signal, None)
+            scores.pop(signal.value, None)
         self._changed = True
 
     def alarm(self, second: int, *, tightened: bool = False) -> Alarm | None:
         """Return the worst signal that is at its limit, None where none is; what is long silent does not speak."""
         if not self._scores:
             return None
-        for signal, kind in KINDS.items():
+        for signal in KINDS:
             known = self._scores.get(signal)
-            if known is None or _is_silent(known[3], second) or (test := kind.test(self._policy)) is None:
+            if known is None or _is_silent(known[3], second) or (test := self._tests[signal]) is None:
                 continue
             limit = round(test.limit * TIGHTENED_SHARE) if tightened else test.limit
             if known[0] >= limit:
@@ -203,13 +220,13 @@ class Signals:
 
     def at_limit(self, signal: Signal) -> bool:
         """Return whether a signal is at its limit."""
-        known, test = self._scores.get(signal), KINDS[signal].test(self._policy)
+        known, test = self._scores.get(signal), self._tests[signal]
         return known is not None and test is not None and known[0] >= test.limit
 
     def recovered(self, second: int) -> bool:
         """Return whether no signal speaks against the agent any more."""
         for signal, (score, _, _, at) in self._scores.items():
-            test = KINDS[Signal(signal)].test(self._policy)
+            test = self._tests[Signal(signal)]
             if test is not None and score > RECOVERED_SHARE * test.limit and not _is_silent(at, second):
                 return False
         return True
