@@ -59,6 +59,10 @@ def test_a_clock_set_back_by_a_day_leaves_no_wish_for_tomorrow() -> None:
     for _ in range(3):
         asks(bench, 0.0, 40.0)
     assert waits(bench) == 40.0
+    other = Bench(open_jitter=0.0)
+    asks(other, 86_400.0, 3600.0)
+    other.turns_of(5, 0.0, TurnResult.TIMEOUT)
+    assert waits(other) == 30.0
 
 
 def test_in_half_open_the_first_wish_opens_again() -> None:

@@ -189,13 +189,14 @@ def test_tightened_the_limit_is_half_and_the_alarm_says_so() -> None:
     state = DictState()
     watched = signals(state)
     half = round(limit(Signal.UNRESOLVED) * TIGHTENED_SHARE)
-    for number in range(5):
+    needed = -(-half // 40)
+    for number in range(needed):
         assert watched.alarm(0, tightened=True) is None, number
         watched.observe(Signal.UNRESOLVED, 0, against=True)
     assert watched.alarm(0) is None
     alarm = watched.alarm(0, tightened=True)
     assert alarm is not None
-    assert (alarm.limit, alarm.observations, alarm.against) == (half, 5, 5)
+    assert (alarm.limit, alarm.observations, alarm.against) == (half, needed, needed)
     assert f"of {half}" in alarm.detail
 
 
@@ -254,11 +255,12 @@ def test_a_target_of_a_few_in_ten_thousand_is_watched_still() -> None:
 def test_a_reset_forgets_scores_and_what_was_held_against_intents() -> None:
     bench = Bench()
     bench.turns_of(3, 0.0, RATE_LIMITED)
-    for number in range(8):
+    short_of_it = limit(Signal.UNRESOLVED) // 40 - 1
+    for number in range(short_of_it):
         bench.graded(0.0, resolved=False, intent="card_lost")
         assert bench.path == [], number
     bench.order(BreakerAction.RESET, 1.0)
-    for _ in range(8):
+    for _ in range(short_of_it):
         bench.graded(2.0, resolved=False, intent="card_lost")
     bench.turns_of(3, 2.0, RATE_LIMITED)
     assert bench.effects == []

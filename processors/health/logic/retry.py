@@ -51,7 +51,8 @@ def honoured(watch: Watch, opened: Breaker, spread: float, policy: BreakerPolicy
         return opened.open_until
     watch.state.delete(name)
     until = int(stored[0])
-    if until <= watch.now:
+    # Further ahead than any wish may be: the clock was set back since it was asked for.
+    if not watch.now < until <= watch.now + micros(MOST_SECONDS):
         return opened.open_until
     jitter = (1.0 + spread) / 2.0 * min(JITTER, policy.open_jitter)
     return max(opened.open_until, until + round((until - watch.now) * jitter))

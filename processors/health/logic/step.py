@@ -184,11 +184,14 @@ class HealthMonitor:
 
     def _told(self, key: _Key, event: ContactOutcome | Graded) -> list[Effect]:
         """Take into account what became of a contact, or what somebody found of it."""
+        of_endpoint = key.watch(None)
+        if isinstance(event, ContactOutcome):
+            count_flight(key.state, event.endpoint, of_endpoint.second, -1)
+        if not of_endpoint.breaker.books(event.breaker_epoch):
+            return []
         watches = [key.watch(event.version)] if event.version in watched_versions(key.state, event.endpoint) else []
         effects: list[Effect] = []
-        for watch in (*watches, key.watch(None)):
-            if isinstance(event, ContactOutcome) and watch.version is None:
-                count_flight(watch.state, watch.endpoint, watch.second, -1)
+        for watch in (*watches, of_endpoint):
             breaker = watch.breaker
             if breaker.state not in NORMAL or not breaker.books(event.breaker_epoch):
                 continue
