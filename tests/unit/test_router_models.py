@@ -533,8 +533,8 @@ def test_the_epochs_of_the_other_topics_stay_as_they_are(topic: Topic, files: di
     decisions = decided(topic, batch)
     assert [d.epochs for d in decisions] == [
         {
-            "policy": 0, "breakers.transitions": -1, "commands": -1, "wfm.availability": -1, "wfm.spare": -1, "clock": -1,
-            "models": epoch,
+            "policy": 0, "breakers.transitions": -1, "commands": -1, "wfm.availability": -1, "wfm.spare": -1,
+            "clock": -1, "models": epoch,
         }
         for epoch in (0, 1, -1)
     ]  # fmt: skip
