@@ -125,6 +125,18 @@ class BreakerState(enum.StrEnum):
     FORCED_OPEN = "forced_open"
 
 
+FROM_BEST = (
+    BreakerState.CLOSED,
+    BreakerState.DEGRADED,
+    BreakerState.HALF_OPEN,
+    BreakerState.OPEN,
+    BreakerState.FORCED_OPEN,
+)
+"""The states of a breaker: of several breakers of one agent the last of these holds."""
+NORMAL_TRAFFIC = frozenset({BreakerState.CLOSED, BreakerState.DEGRADED})
+"""States in which an agent takes its normal traffic; in HALF_OPEN it takes a few contacts on trial, else none."""
+
+
 class GradedBy(enum.StrEnum):
     """Who says how good a contact was."""
 

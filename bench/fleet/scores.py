@@ -7,10 +7,9 @@ import math
 from collections.abc import Iterable, Sequence
 
 from bench.fleet.runs import Run, Stretch
-from schemas.fields import BreakerState
+from schemas.fields import NORMAL_TRAFFIC, BreakerState
 
 WEEK_SECONDS = 604_800.0
-_NORMAL = (BreakerState.CLOSED, BreakerState.DEGRADED)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +110,7 @@ def false_alarms(run: Run, rule: str) -> tuple[int, int]:
         if run.begins is not None and each.at >= run.begins:
             break
         degraded += each.state is BreakerState.DEGRADED and before is BreakerState.CLOSED
-        opened += each.state is BreakerState.OPEN and before in _NORMAL
+        opened += each.state is BreakerState.OPEN and before in NORMAL_TRAFFIC
         before = each.state
     return degraded, opened
 

@@ -17,7 +17,7 @@ from runtime.state import DictState, KeyedState
 from schemas import topics
 from schemas.agents import ContactOutcome, Graded, Outcome, ProbeRequest, Tick, Transition
 from schemas.control import Endpoint, HumanQueue, Policy
-from schemas.fields import BreakerState, Channel, Event, GradedBy, Handling, TurnResult
+from schemas.fields import NORMAL_TRAFFIC, BreakerState, Channel, Event, GradedBy, Handling, TurnResult
 from schemas.interactions import DEFAULT_THRESHOLDS
 from schemas.topics import Effect
 
@@ -96,7 +96,7 @@ class Trunkline:
             passed = (arrival.at - stands.occurred_at) / SECOND / stands.ramp_seconds
             share = stands.ramp_from + (1.0 - stands.ramp_from) * passed
             return share >= 1.0 or zlib.crc32(f"c-{arrival.contact}/{ENDPOINT}".encode()) / 2**32 < share
-        return stands.to_state in {BreakerState.CLOSED, BreakerState.DEGRADED}
+        return stands.to_state in NORMAL_TRAFFIC
 
     def _spends(self, stands: Transition, arrival: Happening) -> bool:
         partition = arrival.contact % PARTITIONS

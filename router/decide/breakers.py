@@ -12,16 +12,9 @@ from typing import NamedTuple
 from router.decide.permits import Grant
 from schemas.agents import Transition
 from schemas.control import Endpoint, Policy
-from schemas.fields import MICROS_PER_SECOND, BreakerState
+from schemas.fields import FROM_BEST, MICROS_PER_SECOND, BreakerState
 from schemas.topics import breaker_key, endpoint_key
 
-_FROM_BEST = (
-    BreakerState.CLOSED,
-    BreakerState.DEGRADED,
-    BreakerState.HALF_OPEN,
-    BreakerState.OPEN,
-    BreakerState.FORCED_OPEN,
-)
 OUT = frozenset({BreakerState.OPEN, BreakerState.FORCED_OPEN})
 """States in which an agent gets nothing at all."""
 _HASHES = 1 << 32
@@ -88,7 +81,7 @@ def standing(tenant: str, endpoint: Endpoint, breakers: Mapping[str, Transition]
     found = [(key, breaker) for key in breaker_keys(tenant, endpoint) if (breaker := breakers.get(key)) is not None]
     if not found:
         return _WELL
-    worst = max((breaker for _, breaker in found), key=lambda breaker: _FROM_BEST.index(_counts_as(breaker)))
+    worst = max((breaker for _, breaker in found), key=lambda breaker: FROM_BEST.index(_counts_as(breaker)))
     state = _counts_as(worst)
     return Standing(
         state,

@@ -9,7 +9,8 @@ from processors.staffing.logic import Staffing
 from processors.staffing.logic.erlang import carried_per_minute
 from processors.staffing.logic.line import Line
 from processors.staffing.logic.line import over as line_over
-from processors.staffing.logic.spare import RELEASE_LOOK, permits
+from processors.staffing.logic.spare import RELEASE_LOOK
+from runtime.permits import shares
 from runtime.state import DictState
 from schemas import topics
 from schemas.codec import Codec
@@ -99,9 +100,9 @@ def test_no_partition_is_left_out():
 
 
 def test_odd_permits_go_on_where_the_last_ones_ended():
-    assert permits(2, 4, 3) == (1, 0, 0, 1)
-    assert permits(9, 4, 1) == (2, 3, 2, 2)
-    assert permits(0, 3, 2) == (0, 0, 0)
+    assert shares(2, 4, 3) == (1, 0, 0, 1)
+    assert shares(9, 4, 1) == (2, 3, 2, 2)
+    assert shares(0, 3, 2) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

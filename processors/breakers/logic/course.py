@@ -9,8 +9,6 @@ from processors.breakers.logic.spans import FOR_EVER, Spans, spans
 from schemas.agents import Transition
 from schemas.fields import BreakerState
 
-NORMAL = frozenset({BreakerState.CLOSED, BreakerState.DEGRADED})
-"""The agent has its normal traffic."""
 OUT = frozenset({BreakerState.OPEN, BreakerState.HALF_OPEN})
 """It has none, or a few contacts on trial, because it failed."""
 

@@ -15,7 +15,7 @@ import msgspec
 from processors.breakers.logic import course
 from processors.breakers.logic.spans import Spans, both, seconds, without
 from schemas.agents import Transition
-from schemas.fields import BreakerState
+from schemas.fields import NORMAL_TRAFFIC, BreakerState
 
 _FORCED = frozenset({BreakerState.FORCED_OPEN})
 _DEGRADED = frozenset({BreakerState.DEGRADED})
@@ -156,7 +156,7 @@ def _times(moves: Sequence[Transition], measured: Spans, maintenance: Spans) -> 
 
     return Times(
         measured_seconds=seconds(measured),
-        normal_seconds=spent(course.NORMAL),
+        normal_seconds=spent(NORMAL_TRAFFIC),
         degraded_seconds=spent(_DEGRADED),
         out_seconds=spent(course.OUT),
         forced_seconds=spent(_FORCED),

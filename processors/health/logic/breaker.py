@@ -15,7 +15,7 @@ import msgspec
 
 from schemas.control import BreakerPolicy
 from schemas.errors import TrunklineError
-from schemas.fields import MICROS_PER_SECOND, BreakerState
+from schemas.fields import MICROS_PER_SECOND, NORMAL_TRAFFIC, BreakerState
 
 PROBE_RENEWAL_SECONDS = 5.0
 """Probe permits are issued anew after this long: a probe may never have met a contact, and a
@@ -86,8 +86,6 @@ TABLE: Mapping[tuple[BreakerState, BreakerState], frozenset[MoveReason]] = Mappi
 )
 """Every move there is: (from, to) -> the reasons for which it may be made."""
 
-NORMAL = frozenset({_S.CLOSED, _S.DEGRADED})
-"""States in which an endpoint takes its normal traffic."""
 OUT = frozenset({_S.OPEN, _S.FORCED_OPEN})
 """States in which it takes none, and no outcome is booked."""
 
@@ -182,7 +180,7 @@ def move(
         )
     if to_state in OUT or reason is MoveReason.CLOSED_BY_COMMAND:
         moved = msgspec.structs.replace(moved, clean_from=next_epoch)
-    if to_state not in NORMAL and breaker.state in NORMAL:
+    if to_state not in NORMAL_TRAFFIC and breaker.state in NORMAL_TRAFFIC:
         moved = msgspec.structs.replace(moved, out_since=now)
     if to_state is BreakerState.OPEN:
         return _opened(breaker, moved, policy, endpoint)
@@ -195,7 +193,8 @@ def move(
 
 def _opened(before: Breaker, moved: Breaker, policy: BreakerPolicy, endpoint: str) -> Breaker:
     """A close is stable, and the count of opens begins anew, once it has held for the longest wait."""
-    stable = before.state in NORMAL and moved.changed_at - before.recovered_at >= micros(policy.open_seconds_max)
+    held = moved.changed_at - before.recovered_at
+    stable = before.state in NORMAL_TRAFFIC and held >= micros(policy.open_seconds_max)
     opens = 1 if stable else before.opens + 1
     wait = micros(open_seconds(endpoint, moved.epoch, opens, policy))
     return msgspec.structs.replace(moved, opens=opens, open_until=moved.changed_at + wait)
@@ -220,7 +219,7 @@ def _closed(before: Breaker, moved: Breaker, reason: MoveReason) -> Breaker:
     """After HALF_OPEN, the contacts that it admitted still count; after OPEN only new ones do."""
     if reason is MoveReason.CLOSED_BY_COMMAND:
         moved = msgspec.structs.replace(moved, opens=0)
-    if before.state in NORMAL:
+    if before.state in NORMAL_TRAFFIC:
         return moved
     if before.state is not BreakerState.HALF_OPEN:
         moved = msgspec.structs.replace(moved, accepts_from_epoch=moved.epoch)

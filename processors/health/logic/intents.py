@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from processors.health.logic.breaker import Breaker, micros, spread
-from processors.health.logic.signals import LABEL_SILENCE_SECONDS, Signal, tests_of
+from processors.health.logic.signals import LABEL_SILENCE_SECONDS, Alarm, Signal, tests_of
 from processors.health.logic.watch import Watch
 from schemas.control import BreakerPolicy
 from schemas.fields import BreakerState
@@ -23,16 +23,19 @@ _PLACES = {Signal.FAILURES: 0, Signal.UNRESOLVED: 3}
 
 
 class Shed(NamedTuple):
-    """An intent that is to be shed, and why."""
+    """An intent that is to be shed, and the signal of it that spoke."""
 
     intent: str
-    detail: str
-    signal: Signal
-    score: int
-    limit: int
-    observations: int
-    against: int
-    false_alarm_observations: float
+    alarm: Alarm
+
+    @property
+    def detail(self) -> str:
+        """Say it in words and figures."""
+        alarm = self.alarm
+        return (
+            f"{self.intent}: {alarm.against} of the last {alarm.observations} against it, score {alarm.score} of "
+            f"{alarm.limit} ({alarm.signal})"
+        )
 
 
 def observed(watch: Watch, intent: str, signal: Signal, *, against: bool) -> Shed | None:
@@ -59,8 +62,7 @@ def observed(watch: Watch, intent: str, signal: Signal, *, against: bool) -> She
     if score < test.limit:
         return None
     seen, adverse = entry[at + 1 : at + 3]
-    detail = f"{intent}: {adverse} of the last {seen} against it, score {score} of {test.limit} ({signal})"
-    return Shed(intent, detail, signal, score, test.limit, seen, adverse, test.false_alarm_observations)
+    return Shed(intent, Alarm(signal, test, test.limit, score, seen, adverse))
 
 
 def shed(before: Breaker, moved: Breaker, intent: str, policy: BreakerPolicy, endpoint: str) -> Breaker:

@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 
 from processors.health.logic import impact, intents, outlook, probes, retry, routed
-from processors.health.logic.breaker import NORMAL, OUT, Breaker, MoveReason, micros, move, spread
+from processors.health.logic.breaker import OUT, Breaker, MoveReason, micros, move, spread
 from processors.health.logic.latency import Latency
 from processors.health.logic.rules import Verdict
 from processors.health.logic.signals import Signal
@@ -15,7 +15,7 @@ from processors.health.logic.watch import Watch, in_flight
 from processors.health.logic.window import Window
 from schemas import topics
 from schemas.agents import Evidence, ProbeRequest, Transition
-from schemas.fields import BreakerState, Channel
+from schemas.fields import NORMAL_TRAFFIC, BreakerState, Channel
 from schemas.topics import Effect
 
 CAP_SHARE = 0.7
@@ -102,7 +102,7 @@ class Moves:
         if after.state is not BreakerState.DEGRADED:
             return after
         if verdict.shed is not None:
-            return intents.shed(before, after, verdict.shed.intent, watch.policy, watch.endpoint)
+            return intents.shed(before, after, verdict.shed, watch.policy, watch.endpoint)
         if verdict.reason is MoveReason.CAP_LOWERED:
             # What degraded it stands, and with it since when.
             cap = max(1, int(CAP_SHARE * (before.most_at_once or 1)))
@@ -141,12 +141,12 @@ class Moves:
         normal_since = window.summary.normal_since
         if watch.version is not None:
             return self._load_of_version(before, after)
-        if before.state not in NORMAL:
+        if before.state not in NORMAL_TRAFFIC:
             return impact.frozen_load(watch.state, watch.endpoint)
         rows = impact.frozen_load(watch.state, watch.endpoint)
         if not rows or watch.now - before.recovered_at >= micros(impact.LEAST_SPELL_SECONDS):
             rows = impact.carried(watch.state, watch.endpoint, normal_since, window.at)
-        if after.state not in NORMAL:
+        if after.state not in NORMAL_TRAFFIC:
             impact.freeze(watch.state, watch.endpoint, rows)
             window.summary.normal_since = 0
         return rows
@@ -154,11 +154,11 @@ class Moves:
     def _load_of_version(self, before: Breaker, after: Breaker) -> impact.Rows:
         """As of the endpoint: only its own arrivals are counted, and the policy's version has all of them."""
         watch = self._watch
-        if before.state not in NORMAL:
+        if before.state not in NORMAL_TRAFFIC:
             return impact.frozen_load(watch.state, watch.scope)
         own = Window(watch.state, watch.endpoint, watch.policy.window_seconds, watch.now)
         rows = impact.carried(watch.state, watch.endpoint, own.summary.normal_since, own.at)
-        if after.state not in NORMAL:
+        if after.state not in NORMAL_TRAFFIC:
             impact.freeze(watch.state, watch.scope, rows)
         return rows
 
@@ -194,7 +194,7 @@ class Moves:
         policy = self._watch.policy
         if after.state is not BreakerState.CLOSED or not policy.ramp_seconds:
             return 0.0, 1.0
-        if before.state not in NORMAL:
+        if before.state not in NORMAL_TRAFFIC:
             return policy.ramp_seconds * min(max(1, before.opens), MOST_RAMPS), policy.ramp_from
         return (policy.ramp_seconds, CAP_SHARE) if before.most_at_once else (0.0, 1.0)
 
@@ -217,17 +217,6 @@ class Moves:
 
 def _with_alarm(evidence: Evidence, verdict: Verdict) -> Evidence:
     """Return the evidence with the signal that spoke."""
-    if verdict.shed is not None:
-        shed = verdict.shed
-        return msgspec.structs.replace(
-            evidence,
-            signal=shed.signal.value,
-            observations=shed.observations,
-            adverse=shed.against,
-            statistic=float(shed.score),
-            limit=float(shed.limit),
-            false_alarm_observations=shed.false_alarm_observations,
-        )
     alarm = verdict.alarm
     if alarm is None:
         return evidence

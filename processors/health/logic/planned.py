@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 
 from processors.health.logic import impact
-from processors.health.logic.breaker import NORMAL, micros
+from processors.health.logic.breaker import micros
 from processors.health.logic.watch import Watch
 from schemas.control import Endpoint
 from schemas.fields import MICROS_PER_SECOND, BreakerState
@@ -58,11 +58,7 @@ def _window(endpoint: Endpoint, now: int, ahead: int) -> tuple[int, int] | None:
 
 
 def _impact(watch: Watch, starts: int, ends: int, state: BreakerState) -> Effect:
-    window = watch.window
-    if watch.breaker.state in NORMAL:
-        rows = impact.carried(watch.state, watch.endpoint, window.summary.normal_since, window.at)
-    else:
-        rows = impact.frozen_load(watch.state, watch.endpoint)
+    rows = watch.load()
     contacts = impact.counted(rows)
     seconds = max(0.0, (ends - max(starts, watch.now)) / MICROS_PER_SECOND)
     return Effect(

@@ -7,6 +7,7 @@ import msgspec
 from processors.health.logic.breaker import Breaker, MoveReason, micros
 from processors.health.logic.rules import Verdict
 from processors.health.logic.window import HARD_FAILURES
+from runtime.permits import shares
 from schemas.agents import Outcome
 from schemas.control import BreakerPolicy
 from schemas.fields import BreakerState, TurnResult
@@ -21,9 +22,7 @@ def permits(probes: int, partitions: int, issue: int) -> tuple[int, ...]:
     Each gets the whole part; the rest goes to neighbours, beginning where the last issue ended, so
     that ceil(partitions / rest) issues reach every partition.
     """
-    each, rest = divmod(probes, partitions)
-    first = issue * rest % partitions
-    return tuple(each + ((partition - first) % partitions < rest) for partition in range(partitions))
+    return shares(probes, partitions, issue * (probes % partitions) % partitions)
 
 
 def booked(breaker: Breaker, outcome: Outcome) -> tuple[Breaker, Verdict | None]:

@@ -7,7 +7,6 @@ agent's capacity is back, or gone. State, one entry per endpoint: the state last
 from __future__ import annotations
 
 from processors.health.logic import impact, outlook
-from processors.health.logic.breaker import NORMAL
 from processors.health.logic.watch import Watch
 from schemas.fields import BreakerState
 from schemas.topics import WFM_EVENTS, Effect
@@ -45,11 +44,7 @@ def told(watch: Watch) -> list[Effect]:
     """Return the impact that is due without a move. watch: of the endpoint's own breaker."""
     if watch.routed_state() == watch.state.get(_name(watch.endpoint), BreakerState.CLOSED):
         return []
-    if watch.breaker.state in NORMAL:
-        rows = impact.carried(watch.state, watch.endpoint, watch.window.summary.normal_since, watch.window.at)
-    else:
-        rows = impact.frozen_load(watch.state, watch.endpoint)
-    return [Effect(WFM_EVENTS, noted(watch, watch.next_epoch(), rows))]
+    return [Effect(WFM_EVENTS, noted(watch, watch.next_epoch(), watch.load()))]
 
 
 def _name(endpoint: str) -> str:

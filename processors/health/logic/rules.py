@@ -13,7 +13,6 @@ from typing import NamedTuple
 from scipy.special import betaincc
 
 from processors.health.logic.breaker import Breaker, MoveReason, micros
-from processors.health.logic.intents import Shed
 from processors.health.logic.signals import KINDS, Alarm, Signals
 from processors.health.logic.window import PRIOR_FAILURES, PRIOR_SUCCESSES, Window
 from schemas.control import BreakerPolicy
@@ -37,13 +36,16 @@ RECOVERY_QUALITY_SHARE = 0.1
 
 
 class Verdict(NamedTuple):
-    """A move that is due, why, and the reason in words and figures. `alarm`: the signal that spoke, where one did."""
+    """A move that is due, why, and the reason in words and figures. `alarm`: the signal that spoke, where one did.
+
+    `shed`: the intent that is to be shed, where it is one alone.
+    """
 
     to_state: BreakerState
     reason: MoveReason
     detail: str
     alarm: Alarm | None = None
-    shed: Shed | None = None
+    shed: str | None = None
 
 
 def judge(

@@ -7,10 +7,9 @@ alerts that stand, so that each is told once until it is over.
 from __future__ import annotations
 
 from processors.health.logic import impact, planned
-from processors.health.logic.breaker import NORMAL
 from processors.health.logic.watch import Watch, in_flight
 from schemas.conversations import Alert, AlertKind
-from schemas.fields import MICROS_PER_SECOND
+from schemas.fields import MICROS_PER_SECOND, NORMAL_TRAFFIC
 from schemas.topics import ALERTS, Effect
 
 QUIET_SECONDS = 60
@@ -26,7 +25,7 @@ def told(watch: Watch) -> list[Effect]:
     """Return the alerts that have become due; forget those that are over."""
     name = f"alerted\x1f{watch.endpoint}"
     stands: list[str] = watch.state.get(name) or []
-    due = watch.routed_state() in NORMAL and not planned.under_way(watch)
+    due = watch.routed_state() in NORMAL_TRAFFIC and not planned.under_way(watch)
     found = _found(watch, stands) if due else {}
     if sorted(found) != stands:
         if found:

@@ -24,7 +24,7 @@ from processors.health.logic import (
     rules,
     silence,
 )
-from processors.health.logic.breaker import NORMAL, MoveReason, micros
+from processors.health.logic.breaker import MoveReason, micros
 from processors.health.logic.intents import Shed
 from processors.health.logic.latency import Latency, target_ms
 from processors.health.logic.moves import Moves
@@ -33,12 +33,13 @@ from processors.health.logic.siblings import Siblings
 from processors.health.logic.signals import Signal
 from processors.health.logic.watch import Watch, count_flight, is_unwell, versions_in_use, watched_versions
 from processors.health.logic.window import HARD_FAILURES
+from runtime.permits import check_partitions
 from runtime.snapshot import Snapshot
 from runtime.state import KeyedState
 from schemas import topics
 from schemas.agents import BreakerAction, BreakerCommand, ContactOutcome, Graded, Outcome, ProviderStatus, Tick
-from schemas.errors import RecordError, TrunklineError
-from schemas.fields import BreakerState, Event, TurnResult
+from schemas.errors import RecordError
+from schemas.fields import NORMAL_TRAFFIC, BreakerState, Event, TurnResult
 from schemas.topics import Effect
 
 _FAILED = HARD_FAILURES | {TurnResult.RATE_LIMITED}
@@ -57,11 +58,7 @@ class HealthMonitor:
     _siblings: Siblings = dataclasses.field(default_factory=Siblings, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.offered_partitions < 1:
-            raise TrunklineError(
-                f"offered_partitions is {self.offered_partitions}: pass the number of partitions of "
-                f"{topics.OFFERED.name}, at least 1"
-            )
+        check_partitions(self.offered_partitions)
 
     def step(self, event: Event, state: KeyedState, snapshot: Snapshot, now: int) -> list[Effect]:
         """Apply one event to the state of its key and return what is to be written.
@@ -116,7 +113,7 @@ class HealthMonitor:
             return self._booked(watch, outcome)
         effects = self._booked(of_version, outcome)
         # What a version that is out does is its own: the endpoint's other versions are not to blame.
-        return effects if of_version.breaker.state not in NORMAL else effects + self._booked(watch, outcome)
+        return effects if of_version.breaker.state not in NORMAL_TRAFFIC else effects + self._booked(watch, outcome)
 
     def _of_version(self, key: _Key, watch: Watch, outcome: Outcome) -> Watch | None:
         """Return the breaker of the version that answered, where the endpoint is seen with several."""
@@ -132,7 +129,7 @@ class HealthMonitor:
         breaker = watch.breaker
         if not breaker.books(outcome.breaker_epoch):
             return effects
-        normal = breaker.state in NORMAL
+        normal = breaker.state in NORMAL_TRAFFIC
         if outcome.synthetic and normal:
             return effects
         window = watch.window
@@ -193,7 +190,7 @@ class HealthMonitor:
         effects: list[Effect] = []
         for watch in (*watches, of_endpoint):
             breaker = watch.breaker
-            if breaker.state not in NORMAL or not breaker.books(event.breaker_epoch):
+            if breaker.state not in NORMAL_TRAFFIC or not breaker.books(event.breaker_epoch):
                 continue
             shed = grades.observed(watch, event)
             verdict = self._judged(watch, shed)
@@ -210,7 +207,7 @@ class HealthMonitor:
         breaker = watch.breaker
         if shed is not None and shed.intent not in breaker.shed:
             if breaker.state is BreakerState.CLOSED or breaker.intents_only:
-                return Verdict(BreakerState.DEGRADED, MoveReason.INTENT_FAILING, shed.detail, shed=shed)
+                return Verdict(BreakerState.DEGRADED, MoveReason.INTENT_FAILING, shed.detail, shed.alarm, shed.intent)
             return None
         return moves.capped_again(watch)
 

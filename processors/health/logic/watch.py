@@ -20,7 +20,7 @@ from runtime.state import KeyedState
 from schemas import topics
 from schemas.agents import Evidence
 from schemas.control import BreakerPolicy, Endpoint, Policy
-from schemas.fields import MICROS_PER_SECOND, BreakerState, Channel
+from schemas.fields import FROM_BEST, MICROS_PER_SECOND, NORMAL_TRAFFIC, BreakerState, Channel
 
 _DEFAULTS = BreakerPolicy()
 VERSIONS_SECONDS = 3600
@@ -28,9 +28,6 @@ VERSIONS_SECONDS = 3600
 _VERSION_NOTED_SECONDS = 60
 FLIGHT_SECONDS = 1800.0
 """Contacts under way are counted by their first turn and their end; what is missed of either fades over this long."""
-_WORST = (
-    BreakerState.FORCED_OPEN, BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.DEGRADED, BreakerState.CLOSED,
-)  # fmt: skip
 
 
 class Watch:
@@ -97,6 +94,12 @@ class Watch:
         self.state.set(name, epoch)
         return epoch
 
+    def load(self) -> impact.Rows:
+        """Return what the endpoint carries, or what it carried when it left normal traffic. Of its own breaker."""
+        if self.breaker.state in NORMAL_TRAFFIC:
+            return impact.carried(self.state, self.endpoint, self.window.summary.normal_since, self.window.at)
+        return impact.frozen_load(self.state, self.endpoint)
+
     def routed_state(self) -> BreakerState:
         """Return what routers take the agent for: the worse of the endpoint's breaker and its policy version's."""
         known, states = self.known, {self.breaker.state}
@@ -105,7 +108,7 @@ class Watch:
             stored = None if scope == self.scope else self.state.get(f"breaker\x1f{scope}")
             if stored is not None:
                 states.add(BreakerState(stored[0]))
-        return next(state for state in _WORST if state in states)
+        return max(states, key=FROM_BEST.index)
 
     def concerns_routers(self) -> bool:
         """Return whether routers go by this breaker: the endpoint's, or that of the version in the policy."""

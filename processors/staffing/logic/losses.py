@@ -18,10 +18,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.fields import BreakerState
+from schemas.fields import NORMAL_TRAFFIC, BreakerState
 from schemas.wfm import Impact
 
-NO_TRAFFIC = frozenset({BreakerState.OPEN, BreakerState.FORCED_OPEN, BreakerState.HALF_OPEN})
+NO_TRAFFIC = frozenset(BreakerState) - NORMAL_TRAFFIC
 
 Rows = list[list[Any]]
 """JSON data: [queue, contacts per minute, [alternatives]] of each intent that an endpoint carried."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from processors.staffing.logic import meter as meters
 from processors.staffing.logic.meter import Meter
 from processors.staffing.logic.room import Scene, room_of
+from runtime.permits import shares
 from runtime.snapshot import Snapshot
 from runtime.state import KeyedState
 from schemas import topics
@@ -64,12 +65,6 @@ def issues(tenant: str, state: KeyedState, snapshot: Snapshot, at: int, now: int
     return effects
 
 
-def permits(total: int, partitions: int, first: int) -> tuple[int, ...]:
-    """Share `total` among partitions (index = partition): each gets the whole part, the rest go out from `first` on."""
-    each, rest = divmod(total, partitions)
-    return tuple(each + ((partition - first) % partitions < rest) for partition in range(partitions))
-
-
 def _is_wanted(scene: Scene) -> bool:
     """Tell whether contacts are to be metered.
 
@@ -110,7 +105,7 @@ def _issue(scene: Scene, partitions: int) -> list[Effect]:
         queue=scene.queue,
         revision=issued.revision,
         spare_contacts_per_minute=room.per_minute,
-        permits=permits(shared, partitions, meter.partition),
+        permits=shares(shared, partitions, meter.partition),
         held=len(line),
         expires_at=scene.now + round(STANDS_ISSUES * pace.period * MICROS_PER_SECOND),
         occurred_at=scene.now,

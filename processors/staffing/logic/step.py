@@ -27,11 +27,11 @@ from processors.staffing.logic import line, meter, outages, spare, traffic
 from processors.staffing.logic.losses import Loss
 from processors.staffing.logic.plan import planned, targets_of
 from processors.staffing.logic.signals import Standing, capacity, staffing
+from runtime.permits import check_partitions
 from runtime.snapshot import Snapshot
 from runtime.state import KeyedState
 from schemas import topics
 from schemas.agents import Tick
-from schemas.errors import TrunklineError
 from schemas.fields import Event
 from schemas.topics import Effect
 from schemas.wfm import Held, Impact, VolumeDelta
@@ -48,11 +48,7 @@ class Staffing:
     offered_partitions: int
 
     def __post_init__(self) -> None:
-        if self.offered_partitions < 1:
-            raise TrunklineError(
-                f"offered_partitions is {self.offered_partitions}: pass the number of partitions of "
-                f"{topics.OFFERED.name}, at least 1"
-            )
+        check_partitions(self.offered_partitions)
 
     def step(self, event: Event, state: KeyedState, snapshot: Snapshot, now: int) -> list[Effect]:
         """Book a VolumeDelta or a Held; answer an Impact with what it means for people, a Tick with what they can have.
