@@ -161,18 +161,24 @@ def _policy(fleet: Fleet) -> Policy:
     )
 
 
+def _about(of: Happening, epoch: int, intent: str) -> dict[str, Any]:
+    return {
+        "tenant": TENANT,
+        "provider": PROVIDER,
+        "endpoint": ENDPOINT,
+        "version": VERSION,
+        "interaction_id": f"c-{of.contact}",
+        "channel": CHANNELS[of.channel],
+        "intent": intent,
+        "queue": QUEUE,
+        "breaker_epoch": epoch,
+    }
+
+
 def _answered(of: Happening, epoch: int, intent: str, fleet: Fleet) -> Event:
     return Outcome(
-        tenant=TENANT,
-        provider=PROVIDER,
-        endpoint=ENDPOINT,
-        version=VERSION,
-        interaction_id=f"c-{of.contact}",
+        **_about(of, epoch, intent),
         turn=of.number,
-        channel=CHANNELS[of.channel],
-        intent=intent,
-        queue=QUEUE,
-        breaker_epoch=epoch,
         result=RESULTS[of.code],
         latency_ms=of.value,
         occurred_at=of.at,
@@ -184,15 +190,7 @@ def _answered(of: Happening, epoch: int, intent: str, fleet: Fleet) -> Event:
 
 def _ended(of: Happening, epoch: int, intent: str, fleet: Fleet) -> Event:  # noqa: ARG001 - one shape for all
     return ContactOutcome(
-        tenant=TENANT,
-        provider=PROVIDER,
-        endpoint=ENDPOINT,
-        version=VERSION,
-        interaction_id=f"c-{of.contact}",
-        channel=CHANNELS[of.channel],
-        intent=intent,
-        queue=QUEUE,
-        breaker_epoch=epoch,
+        **_about(of, epoch, intent),
         handling=Handling.AI_CONTAINED if of.code == CONTAINED else Handling.AI_ESCALATED,
         trigger=TRIGGERS[of.code],
         ai_turns=of.number,
@@ -203,15 +201,7 @@ def _ended(of: Happening, epoch: int, intent: str, fleet: Fleet) -> Event:  # no
 def _graded(of: Happening, epoch: int, intent: str, fleet: Fleet) -> Event:  # noqa: ARG001 - one shape for all
     surveyed = of.kind == Kind.SURVEYED
     return Graded(
-        tenant=TENANT,
-        provider=PROVIDER,
-        endpoint=ENDPOINT,
-        version=VERSION,
-        interaction_id=f"c-{of.contact}",
-        channel=CHANNELS[of.channel],
-        intent=intent,
-        queue=QUEUE,
-        breaker_epoch=epoch,
+        **_about(of, epoch, intent),
         by=GradedBy.CUSTOMER if surveyed else GradedBy.QA,
         resolved=None if surveyed else bool(of.flags & Flag.RESOLVED),
         csat=of.number if surveyed else None,

@@ -5,7 +5,7 @@ What a delta costs is one entry, as for volumes; spans, queues and intents are a
 State of a tenant:
 
 - `closings:<JSON list of queue, intent, bucket>` -> contacts by outcome since the last tick
-- `closed` -> how many such entries there are; `closed:<i>` -> name of the i-th, slots that are used again
+- `closed`, `closed:<i>` -> names of these entries (`slots`)
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from processors.analytics.logic import slots
 from runtime.state import KeyedState
 from schemas.fields import MICROS_PER_SECOND, Handling, Pool
 from schemas.wfm import VolumeDelta
@@ -66,9 +67,7 @@ def book(delta: VolumeDelta, state: KeyedState, now: int) -> None:
     name = _NAME + msgspec.json.encode(key).decode()
     known = state.get(name)
     if known is None:
-        listed = state.get(_CLOSED, 0)
-        state.set(f"{_CLOSED}:{listed}", name)
-        state.set(_CLOSED, listed + 1)
+        slots.add(state, _CLOSED, name)
     counts = list(known or [0] * len(OUTCOMES))
     counts[OUTCOMES.index(delta.to_handling)] += 1
     state.set(name, counts)
@@ -76,15 +75,11 @@ def book(delta: VolumeDelta, state: KeyedState, now: int) -> None:
 
 def take(state: KeyedState) -> list[Closings]:
     """Return what has ended since the last time, by queue, intent and time; it is forgotten here."""
-    listed = state.get(_CLOSED, 0)
     taken = []
-    for slot in range(listed):
-        name = state.get(f"{_CLOSED}:{slot}")
+    for name in slots.take(state, _CLOSED):
         queue, intent, bucket = msgspec.json.decode(name[len(_NAME) :], type=_Key)
         taken.append(Closings(queue, intent, bucket, state.get(name)))
         state.delete(name)
-    if listed:
-        state.set(_CLOSED, 0)
     return sorted(taken)
 
 

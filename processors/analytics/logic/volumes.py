@@ -4,12 +4,10 @@ State of a tenant:
 
 - `cell:<JSON list of queue, intent, channel, language, interval_start>` ->
   `{"counts": {handling: contacts}, "revision": of the last row, "changed": since that row}`
-- `changed` -> how many cells changed since the last tick
-- `changed:<i>` -> name of the i-th of them
+- `changed`, `changed:<i>` -> names of the cells that changed since the last tick (`slots`)
 
-A cell is listed when it first changes after a tick and never twice, one small entry each, so the
-cost of a delta does not grow with the number of changed cells. The slots are used again after
-each tick: there are as many as cells ever changed between two ticks.
+A cell is listed when it first changes after a tick and never twice, so the cost of a delta does not
+grow with the number of changed cells.
 
 `offered` is the sum of the handling states and is not stored beside them, so a row cannot break
 the conservation of volumes.
@@ -19,6 +17,7 @@ from __future__ import annotations
 
 import msgspec
 
+from processors.analytics.logic import slots
 from runtime.state import KeyedState
 from schemas import topics
 from schemas.errors import RecordError
@@ -53,9 +52,7 @@ def count(delta: VolumeDelta, state: KeyedState) -> None:
     counts[delta.to_handling.value] = counts.get(delta.to_handling.value, 0) + 1
     state.set(name, {"counts": counts, "revision": cell["revision"], "changed": True})
     if not cell["changed"]:
-        listed = state.get(CHANGED, 0)
-        state.set(f"{CHANGED}:{listed}", name)
-        state.set(CHANGED, listed + 1)
+        slots.add(state, CHANGED, name)
 
 
 def changed_rows(tenant: str, state: KeyedState, now: int) -> list[Effect]:
@@ -64,14 +61,11 @@ def changed_rows(tenant: str, state: KeyedState, now: int) -> list[Effect]:
     Each has the cell's next revision; now: UTC microseconds, put on the rows as `updated_at`.
     """
     rows = []
-    for slot in range(state.get(CHANGED, 0)):
-        name = state.get(f"{CHANGED}:{slot}")
+    for name in slots.take(state, CHANGED):
         cell = state.get(name)
         revision = cell["revision"] + 1
         state.set(name, {"counts": cell["counts"], "revision": revision, "changed": False})
         rows.append(Effect(topics.VOLUME, _row(tenant, name, cell["counts"], revision, now)))
-    if rows:
-        state.set(CHANGED, 0)
     return rows
 
 
