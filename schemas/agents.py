@@ -242,3 +242,22 @@ class Transition(Event, frozen=True, kw_only=True):
     ramp_seconds: Seconds = 0.0
     ramp_from: Probability = 1.0
     by: str = ""
+
+
+MACHINE_REASONS = frozenset(
+    {
+        "consecutive_failures", "failure_rate", "failure_posterior", "latency", "retry_after", "probe_failed",
+        "probes_inconclusive",
+    }
+)  # fmt: skip
+"""Reasons of a transition that are the machine's own; an operator's order and a quality below target are not."""
+
+
+def machine_is_out(breaker: Transition) -> bool:
+    """Return whether the machine underneath an agent takes no traffic, be it that it is being tried again.
+
+    It says something of the agents that share it: those of its provider, its region, its group of shared health.
+    """
+    if breaker.to_state is BreakerState.HALF_OPEN:
+        return True
+    return breaker.to_state is BreakerState.OPEN and breaker.reason in MACHINE_REASONS

@@ -130,6 +130,24 @@ def _of_breaker(breaker: BreakerPolicy) -> Iterator[PolicyProblem]:
         yield PolicyProblem(
             (*path, "utilisation_most"), "is 0, which one contact is above", "give a share of max_concurrent"
         )
+    yield from _perfect(breaker)
+
+
+def _perfect(breaker: BreakerPolicy) -> Iterator[PolicyProblem]:
+    """A test tells two shares apart; of an agent that may never fail there is no test."""
+    targets, path = breaker.targets, ("breaker", "targets")
+    most = ("escalated_most", "looping_most", "hallucinated_most", "repeat_most")
+    for where, share, never, any_share in (
+        (("breaker", "degraded_failure_rate"), breaker.degraded_failure_rate, 0, 1),
+        ((*path, "resolved"), targets.resolved, 1, 0),
+        *(((*path, name), getattr(targets, name), 0, 1) for name in most),
+    ):
+        if share == never:
+            yield PolicyProblem(
+                where,
+                f"is {never}, which no agent keeps for ever",
+                f"give the share that you accept; {any_share} accepts any",
+            )
 
 
 def _of_spillover(said: Spillover) -> Iterator[PolicyProblem]:

@@ -24,7 +24,7 @@ from schemas.agents import (
     Tick,
     Transition,
 )
-from schemas.control import BreakerPolicy, Endpoint, HumanQueue, Policy
+from schemas.control import BreakerPolicy, Endpoint, HumanQueue, KillSwitch, Policy
 from schemas.conversations import Alert
 from schemas.fields import BreakerState, Channel, Event, GradedBy, Handling, TurnResult
 from schemas.interactions import Thresholds
@@ -79,9 +79,9 @@ class Bench:
         found: Policy = self.snapshot.of(topics.POLICY)["acme"]
         return found
 
-    def follow(self, event: Policy | Transition) -> None:
+    def follow(self, event: Policy | Transition | KillSwitch) -> None:
         """Have a record on its control topic, as the monitor follows it."""
-        topic = topics.POLICY if isinstance(event, Policy) else topics.TRANSITIONS
+        topic = {Policy: topics.POLICY, Transition: topics.TRANSITIONS, KillSwitch: topics.COMMANDS}[type(event)]
         self.snapshot = self.snapshot.with_record(topic, topic.key_of(event), event, 0)
 
     def agent(self, endpoint: str = "nova", **fields: Any) -> None:

@@ -8,7 +8,7 @@ from runtime.quix import run_stateful
 from runtime.service import Process
 from runtime.settings import Settings
 from runtime.start import wait_for_broker
-from schemas.topics import AGENT_EVENTS, OFFERED, POLICY, TRANSITIONS
+from schemas.topics import AGENT_EVENTS, COMMANDS, OFFERED, POLICY, TRANSITIONS
 
 SERVICE = "health"
 
@@ -17,4 +17,4 @@ def run(settings: Settings, process: Process) -> None:
     """Turn outcomes of AI agents into breaker transitions and their impact."""
     wait_for_broker(settings, process)
     monitor = HealthMonitor(offered_partitions=len(partitions_of(settings, [OFFERED.name])))
-    run_stateful(settings, SERVICE, AGENT_EVENTS, monitor.step, (POLICY, TRANSITIONS), process)
+    run_stateful(settings, SERVICE, AGENT_EVENTS, monitor.step, (POLICY, TRANSITIONS, COMMANDS), process)

@@ -10,16 +10,12 @@ from typing import NamedTuple
 from router.decide.breakers import Ramp, is_held_back, standing
 from router.decide.fit import allowed_regions, fits, hindrance
 from router.decide.permits import Grant
-from schemas.agents import Transition
+from schemas.agents import Transition, machine_is_out
 from schemas.control import Endpoint, KillSwitch, Policy
 from schemas.fields import BreakerState
 from schemas.hours import instant
 from schemas.interactions import Offered, Reason
 from schemas.topics import endpoint_key
-
-_OUT = (BreakerState.OPEN, BreakerState.HALF_OPEN)
-_INFRASTRUCTURE = frozenset({"consecutive_failures", "failure_rate", "failure_posterior", "latency"})
-"""Reasons of a transition that are the machine's own; a quality below target or an operator's order is not."""
 
 SharedOutages = Mapping[str, frozenset[str]]
 """Group of shared health -> keys of the endpoints in it that are out because of the machine underneath."""
@@ -119,18 +115,13 @@ def shared_outages(policies: Mapping[str, Policy], breakers: Mapping[str, Transi
     """
     found: dict[str, frozenset[str]] = {}
     for key, breaker in breakers.items():
-        if breaker.version is not None:
+        if breaker.version is not None or not machine_is_out(breaker):
             continue
-        if breaker.to_state in _OUT and (policy := policies.get(breaker.tenant)) is not None:
+        if (policy := policies.get(breaker.tenant)) is not None:
             group = next((each.shared_health for each in policy.endpoints if each.endpoint == breaker.endpoint), None)
-            if group is not None and _machine_is_out(breaker):
+            if group is not None:
                 found[group] = found.get(group, frozenset()) | {key}
     return found
-
-
-def _machine_is_out(breaker: Transition) -> bool:
-    """Return whether a breaker that takes no traffic was opened by infrastructure; HALF_OPEN tries that again."""
-    return breaker.to_state is BreakerState.HALF_OPEN or breaker.reason in _INFRASTRUCTURE
 
 
 def in_maintenance(policy: Policy, now: int) -> tuple[frozenset[str], list[int]]:

@@ -69,8 +69,9 @@ class BreakerMachine(RuleBasedStateMachine):
             if not accepted and not moves and self.second * SECOND >= before.changed_at - START:
                 changed = {name for name, value in self.bench.state.entries.items() if entries.get(name) != value}
                 assert changed <= {"breaker\x1fnova", "endpoints", "window\x1fnova"}
+            # A shed intent's outcome is heard, so the window moves on, and is not booked.
             booked = accepted and "balance" not in before.shed
-            self.recount(result if booked else None, moves)
+            self.recount(result if booked else None, moves, heard=accepted)
             if result is TurnResult.CALLER_FAULT:
                 assert all(move.reason == "open_elapsed" for move in moves)
 
@@ -124,9 +125,9 @@ class BreakerMachine(RuleBasedStateMachine):
             self.booked.clear()
             self.newest = self.present()
 
-    def recount(self, result: TurnResult | None, moves: list[Transition]) -> None:
+    def recount(self, result: TurnResult | None, moves: list[Transition], *, heard: bool = False) -> None:
         """Keep the plain list: an outcome counts at its second, or at the newest one if that is later."""
-        if result is not None or moves:
+        if heard or moves:
             self.newest = max(self.newest or 0, self.present())
         if self.newest is not None and result is not None and result is not TurnResult.CALLER_FAULT:
             self.booked.append((self.newest, result))

@@ -177,7 +177,9 @@ def test_a_provider_without_a_time_or_past_it_is_believed_for_little() -> None:
     without, past = Bench(), Bench()
     without.provider(0.0, ProviderState.DEGRADED)
     past.provider(0.0, ProviderState.OUTAGE, until=5.0)
-    for bench in (without, past):
-        bench.turns_of(2, 100.0, TIMEOUT)
+    without.turns_of(2, 100.0, TIMEOUT)
+    past.turns_of(4, 100.0, TIMEOUT)
+    assert (without.path, past.path) == (["open"], [])
+    past.turn(100.0, TIMEOUT)
     assert without.impacts[-1].duration_source is DurationSource.PRIOR
     assert past.impacts[-1].expected_seconds_p50 == 30.0

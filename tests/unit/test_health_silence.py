@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
+import pytest
+
 from schemas.agents import BreakerAction
+from schemas.control import KillSwitch
 from schemas.conversations import AlertKind
 from schemas.fields import BreakerState, Handling, TurnResult
 from schemas.rules import Maintenance, Targets
@@ -73,6 +77,51 @@ def test_an_agent_that_gets_no_contacts_is_silent_for_a_reason() -> None:
     for bench in (maintained, forced, version):
         silent(bench, range(120, 1000, 5))
         assert bench.alerts == []
+
+
+@pytest.mark.parametrize("scope", [{}, {"tenant": "acme"}, {"tenant": "acme", "endpoint": "nova"}], ids=str)
+def test_an_agent_that_is_killed_is_silent_for_a_reason(scope: dict[str, str]) -> None:
+    bench = Bench()
+    heard(bench, range(120))
+    bench.follow(KillSwitch(**scope, killed=True, reason="wrong prices", occurred_at=START))
+    silent(bench, range(120, 1000, 5))
+    assert bench.alerts == []
+
+
+def test_another_agents_kill_explains_no_silence() -> None:
+    bench = Bench()
+    heard(bench, range(120))
+    bench.follow(KillSwitch(tenant="acme", endpoint="vega", killed=True, reason="wrong prices", occurred_at=START))
+    silent(bench, range(120, 200))
+    assert [alert.alert for alert in bench.alerts] == [LOST]
+
+
+def test_silence_counts_from_when_contacts_may_come_again() -> None:
+    """A rest of an hour is not held against the agent at its end; silence after it is."""
+    bench = Bench()
+    heard(bench, range(120))
+    stop = KillSwitch(tenant="acme", killed=True, reason="wrong prices", occurred_at=START)
+    bench.follow(stop)
+    silent(bench, range(120, 3720, 5))
+    bench.follow(msgspec.structs.replace(stop, killed=False))
+    silent(bench, range(3720, 3779))
+    assert bench.alerts == []
+    silent(bench, range(3779, 3800))
+    assert [alert.alert for alert in bench.alerts] == [LOST]
+    assert "for 60 s" in bench.alerts[0].detail
+
+
+def test_silence_after_a_rest_is_told_though_the_clock_was_set_back() -> None:
+    bench = Bench()
+    heard(bench, range(120))
+    bench.order(BreakerAction.FORCE_OPEN, 120.0)
+    silent(bench, range(120, 3000, 60))
+    bench.order(BreakerAction.CLOSE, 3000.0)
+    silent(bench, range(3000, 3010))
+    bench.tick(1000.0)
+    heard(bench, range(1000, 1120))
+    silent(bench, range(1120, 1200))
+    assert [alert.alert for alert in bench.alerts] == [LOST]
 
 
 def test_utilisation_is_told_above_its_share_and_over_below_nine_tenths_of_it() -> None:

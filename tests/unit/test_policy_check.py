@@ -123,6 +123,21 @@ def test_the_topic_checks_its_policies() -> None:
             {"breaker": BreakerPolicy(targets=Targets(utilisation_most=0.0))},
             "breaker.targets.utilisation_most: is 0, which one contact is above; give a share of max_concurrent",
         ),
+        (
+            {"breaker": BreakerPolicy(targets=Targets(resolved=1.0))},
+            "targets.resolved: is 1, which no agent keeps for ever; give the share that you accept; 0 accepts any",
+        ),
+        (
+            {"breaker": BreakerPolicy(degraded_failure_rate=0.0)},
+            "breaker.degraded_failure_rate: is 0, which no agent keeps for ever; give the share that you accept",
+        ),
+        *(
+            (
+                {"breaker": BreakerPolicy(targets=Targets(**{name: 0.0}))},
+                f"breaker.targets.{name}: is 0, which no agent keeps for ever; give the share that you accept; 1 acce",
+            )
+            for name in ("escalated_most", "looping_most", "hallucinated_most", "repeat_most")
+        ),
     ],
 )  # fmt: skip
 def test_a_policy_that_makes_no_sense_is_refused_with_path_and_remedy(changes: dict[str, object], says: str) -> None:

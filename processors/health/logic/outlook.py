@@ -70,9 +70,10 @@ def provider_says(state: KeyedState) -> tuple[ProviderState, int | None]:
     return (ProviderState.OPERATIONAL, None) if known is None else (ProviderState(known[0]), known[1])
 
 
-def is_unwell(state: KeyedState) -> bool:
-    """Return whether the provider says that it is not well."""
-    return provider_says(state)[0] is not ProviderState.OPERATIONAL
+def is_unwell(state: KeyedState, now: int) -> bool:
+    """Return whether the provider says that it is not well; a word that was for a time holds no longer than that."""
+    status, until = provider_says(state)
+    return status is not ProviderState.OPERATIONAL and (until is None or now < until)
 
 
 def _quantile(ordered: list[float], share: float) -> float:

@@ -9,23 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from processors.health.logic.breaker import OUT, MoveReason
 from runtime.snapshot import Snapshot
-from schemas.agents import Transition
+from schemas.agents import Transition, machine_is_out
 from schemas.control import Endpoint, Policy
-from schemas.fields import BreakerState
 from schemas.topics import POLICY, TRANSITIONS, endpoint_key
 
 TOGETHER = 2
 """Siblings that are out at once: one alone may have failed by itself; where it is the only one, it is enough."""
-_MACHINE = frozenset(
-    {
-        MoveReason.CONSECUTIVE_FAILURES, MoveReason.FAILURE_RATE, MoveReason.FAILURE_POSTERIOR, MoveReason.LATENCY,
-        MoveReason.RETRY_AFTER, MoveReason.PROBE_FAILED, MoveReason.PROBES_INCONCLUSIVE,
-    }
-)  # fmt: skip
-"""Reasons that are the machine's own; an operator's order and a quality below target say nothing of siblings."""
-
 _Group = tuple[str, str]
 _Key = tuple[str, str]
 
@@ -47,7 +37,7 @@ class Siblings:
 
 def _tight(snapshot: Snapshot) -> frozenset[_Key]:
     breakers: Mapping[str, Transition] = snapshot.of(TRANSITIONS)
-    if not any(map(_is_out, breakers.values())):
+    if not any(map(machine_is_out, breakers.values())):
         return frozenset()
     members: dict[_Group, list[tuple[_Key, bool]]] = defaultdict(list)
     policies: Iterable[Policy] = snapshot.of(POLICY).values()
@@ -55,7 +45,7 @@ def _tight(snapshot: Snapshot) -> frozenset[_Key]:
         for each in policy.endpoints:
             breaker = breakers.get(endpoint_key(policy.tenant, each.endpoint))
             for group in _groups(policy.tenant, each):
-                members[group].append(((policy.tenant, each.endpoint), breaker is not None and _is_out(breaker)))
+                members[group].append(((policy.tenant, each.endpoint), breaker is not None and machine_is_out(breaker)))
     found: set[_Key] = set()
     for together in members.values():
         out = sum(is_out for _, is_out in together)
@@ -70,7 +60,3 @@ def _groups(tenant: str, endpoint: Endpoint) -> list[_Group]:
     if endpoint.shared_health:
         groups.append(("shared", endpoint.shared_health))
     return groups
-
-
-def _is_out(breaker: Transition) -> bool:
-    return breaker.to_state is BreakerState.HALF_OPEN or (breaker.to_state in OUT and breaker.reason in _MACHINE)

@@ -200,7 +200,7 @@ class HealthMonitor:
 
     def _judged(self, watch: Watch, shed: Shed | None) -> Verdict | None:
         siblings_out = self._siblings.are_out(watch.tenant, watch.endpoint, watch.snapshot)
-        tightened = siblings_out or outlook.is_unwell(watch.state)
+        tightened = siblings_out or outlook.is_unwell(watch.state, watch.now)
         verdict = rules.judge(watch.breaker, watch.window, watch.signals, watch.policy, tightened=tightened)
         if verdict is not None:
             return verdict
