@@ -58,32 +58,34 @@ class Storm:
             self.witness.look(0.02)
 
     def kill(self, service: str) -> None:
-        if service == "router" and self._stop_with_open_transaction():
-            self.open_transactions_killed += 1
+        if service == "router":
+            pid = self.running.supervisor.pids()["router", 0]
+            frozen = freeze_in_transaction(self.running.settings, pid, ROUTED, lambda: self.witness.look(0.005))
+            self.open_transactions_killed += frozen
         self.running.supervisor.kill(service, 0)
         killed_at = real_now()
         self.look_until(lambda: self.witness.latest_decision_at > killed_at, 60)
         self.gaps.append((service, (real_now() - killed_at) / MICROS_PER_SECOND))
 
-    def _stop_with_open_transaction(self) -> bool:
-        """Freeze the router at a moment at which its transaction is open, as far as that comes in 5 s."""
-        pid = self.running.supervisor.pids()["router", 0]
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            os.kill(pid, signal.SIGSTOP)
-            if _has_open_transaction(self.running.settings):
-                return True
-            os.kill(pid, signal.SIGCONT)
-            self.witness.look(0.005)
-        return False
 
+def freeze_in_transaction(
+    settings: Settings, pid: int, topic: Topic, pause: Callable[[], object], seconds: float = 5.0
+) -> bool:
+    """Freeze a process at a moment at which its transaction is open, as far as that comes in time.
 
-def _has_open_transaction(settings: Settings) -> bool:
-    """Whether records of `interactions.routed` lie beyond the last stable offset."""
-    places = partitions_of(settings, [ROUTED.name])
-    stable = last_stable_offsets(settings, places)
-    ends = _end_offsets(settings, places)
-    return any(ends[place] > stable[place] for place in places)
+    Its records of `topic` then lie beyond the last stable offset. `pause` is called, for a few milliseconds, between
+    two attempts.
+    """
+    places = partitions_of(settings, [topic.name])
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        os.kill(pid, signal.SIGSTOP)
+        stable, ends = last_stable_offsets(settings, places), _end_offsets(settings, places)
+        if any(ends[place] > stable[place] for place in places):
+            return True
+        os.kill(pid, signal.SIGCONT)
+        pause()
+    return False
 
 
 def _end_offsets(settings: Settings, places: list[tuple[str, int]]) -> dict[tuple[str, int], int]:

@@ -32,6 +32,10 @@ class ServiceProcess:
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, env=dict(os.environ))
         return self
 
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
     def kill(self) -> None:
         """End it as a crash would."""
         assert self.process is not None
