@@ -275,7 +275,7 @@ POLICY = Topic(
 )  # fmt: skip
 COMMANDS = Topic(
     "commands", "kill switches: AI gets no contact", "'all', tenant/TENANT or agent/TENANT/ENDPOINT", kill_key,
-    (control.KillSwitch,), ("operators",), ("router", "clock"), layout=Layout.CONTROL, retention_ms=-1,
+    (control.KillSwitch,), ("operators",), ("router", "clock", "health"), layout=Layout.CONTROL, retention_ms=-1,
     dead_letters=True, check=check_kill,
 )  # fmt: skip
 AVAILABILITY = Topic(
