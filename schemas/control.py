@@ -192,6 +192,9 @@ class ModelAssignment(Event, frozen=True, kw_only=True):
     occurred_at: Micros
 
 
+People = Annotated[float, Meta(ge=0.0, le=FINITE, description="people in seats")]
+
+
 class KillSwitch(Event, frozen=True, kw_only=True):
     """An order that AI gets no contact, or gets them again: the last order about the same stands.
 
@@ -211,15 +214,49 @@ class Availability(Event, frozen=True, kw_only=True):
     """How many people a queue needs and has, now or soon: what WFM says. The last record of a queue stands.
 
     It counts from `starts_at` until `expires_at`. Both numbers are people in seats, `agents_required` at the
-    queue's service level.
+    queue's service level. Who could be had besides, where WFM knows: on a break that can wait (`agents_on_break`), at
+    work off the phone that can wait (`agents_off_phone`), asked for overtime (`agents_overtime`).
     """
 
     tenant: Id
     queue: Name
-    agents_required: Annotated[float, Meta(ge=0.0, le=FINITE, description="people")]
-    agents_available: Annotated[float, Meta(ge=0.0, le=FINITE, description="people")]
+    agents_required: People
+    agents_available: People
     starts_at: Micros = 0
     expires_at: Micros
+    occurred_at: Micros
+    agents_on_break: People = 0.0
+    agents_off_phone: People = 0.0
+    agents_overtime: People = 0.0
+
+
+PLAN_INTERVALS = 1_500
+"""Most intervals of one plan: a fortnight of 15 minutes."""
+
+
+class PlannedInterval(Event, frozen=True, kw_only=True):
+    """What WFM plans for one interval of a queue: contacts for people, their handle time, people in seats.
+
+    `aht_seconds`, `agents`: null where the plan does not say.
+    """
+
+    contacts: Annotated[float, Meta(ge=0.0, le=FINITE, description="contacts")]
+    aht_seconds: Seconds | None = None
+    agents: People | None = None
+
+
+class QueuePlan(Event, frozen=True, kw_only=True):
+    """WFM's plan of a queue from `starts_at` on, interval by interval. The last record of a queue and start stands.
+
+    `intervals`: in order, without gaps, at most PLAN_INTERVALS. Where two plans of a queue overlap, the one that was
+    said last counts.
+    """
+
+    tenant: Id
+    queue: Name
+    starts_at: Micros
+    interval_seconds: Annotated[int, Meta(ge=60, le=86_400, description="length of each interval, seconds")] = 900
+    intervals: tuple[PlannedInterval, ...]
     occurred_at: Micros
 
 

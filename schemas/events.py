@@ -60,6 +60,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     control.ModelAssignment,
     control.KillSwitch,
     control.Availability,
+    control.QueuePlan,
     control.ClockSetting,
     control.Fault,
 )

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from schemas import agents, control, conversations, interactions, supervision, views, wfm
 from schemas.fields import Event
-from schemas.policy_check import check_kill, check_policy
+from schemas.policy_check import check_kill, check_plan, check_policy
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -146,6 +146,10 @@ def queue_key(tenant: str, queue: str) -> str:
 
 def _queue(event: Any) -> str:
     return queue_key(event.tenant, event.queue)
+
+
+def _plan(event: Any) -> str:
+    return _joined("|", event.tenant, event.queue, str(event.starts_at))
 
 
 def view_key(interaction_id: str) -> str:
@@ -282,6 +286,10 @@ AVAILABILITY = Topic(
     "wfm.availability", "how many people a queue needs and has", "tenant and queue", _queue, (control.Availability,),
     ("WFM",), ("router", "staffing"), layout=Layout.CONTROL, retention_ms=-1,
 )  # fmt: skip
+PLANS = Topic(
+    "wfm.plans", "interval plans of a queue: contacts, handle time, people", "tenant, queue and start", _plan,
+    (control.QueuePlan,), ("WFM",), ("staffing",), layout=Layout.CONTROL, retention_ms=-1, check=check_plan,
+)  # fmt: skip
 MODELS = Topic(
     "models", "which model finds the intents of a tenant's contacts", "tenant, or '*' for all others", _tenant,
     (control.ModelAssignment,), ("operators",), ("router",), layout=Layout.CONTROL, retention_ms=-1,
@@ -298,7 +306,8 @@ FAULTS = Topic(
 TOPICS: tuple[Topic, ...] = (
     OFFERED, CLASSIFIED, ROUTED, INTERACTION_EVENTS, ASSIGNMENTS, HANDOFFS, SUPERVISION_REQUESTS, SUPERVISION_EVENTS,
     SESSION_VIEWS, ALERTS, CLOSED, TIMERS, AGENT_EVENTS, TRANSITIONS, BREAKER_STATE, PROBES,
-    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, SPARE, CONTAINMENT, POLICY, COMMANDS, AVAILABILITY, MODELS, CLOCK, FAULTS,
+    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, SPARE, CONTAINMENT, POLICY, COMMANDS, AVAILABILITY, PLANS, MODELS, CLOCK,
+    FAULTS,
 )  # fmt: skip
 ANY_TENANT = "*"
 """Key of `models` that stands for every tenant without a model of its own."""

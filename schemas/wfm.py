@@ -152,13 +152,69 @@ class CapacitySignal(Event, frozen=True, kw_only=True):
     duration_source: DurationSource = DurationSource.PRIOR
 
 
+class LoadBasis(enum.StrEnum):
+    """What a load to come is taken from: WFM's plan, the mean of past weeks at that time, the load of the moment."""
+
+    PLAN = "plan"
+    WEEKDAY = "weekday"
+    PRESENT = "present"
+
+
+class IntervalRequirement(Event, frozen=True, kw_only=True):
+    """People needed in one 15-minute interval to come, without the loss of AI capacity (`before`) and with (`after`).
+
+    `chance_out`: probability that AI is still away in the middle of it, by the expected duration. `agents_low` and
+    `agents_high`: people needed at the load that nine of ten times is passed, and that it is not. `agents_planned`:
+    those whom WFM plans, null where it says nothing.
+    """
+
+    starts_at: Micros
+    contacts_per_minute_before: PerMinute
+    contacts_per_minute_after: PerMinute
+    basis: LoadBasis
+    chance_out: Probability
+    agents_required_before: Count
+    agents_required_after: Count
+    agents_low: Count
+    agents_high: Count
+    agents_planned: float | None = None
+
+
+class ActionKind(enum.StrEnum):
+    """What WFM can do at once when people are short."""
+
+    POSTPONE_BREAKS = "postpone_breaks"
+    RECALL_OFF_PHONE = "recall_off_phone"
+    OVERTIME = "overtime"
+    CALLBACK = "callback"
+    DEFLECT = "deflect"
+
+
+class StaffingAction(Event, frozen=True, kw_only=True):
+    """One thing to do, and what the queue is like with it and with all that are named before it.
+
+    `agents`: people whom it brings. `contacts_per_minute`: contacts that it takes off the queue. `gap`: people still
+    missing. `service_level`, `asa_seconds` (of those answered) and `abandonment`: by Erlang A for the people there.
+    """
+
+    action: ActionKind
+    agents: float = 0.0
+    contacts_per_minute: PerMinute = 0.0
+    gap: float
+    service_level: Probability
+    asa_seconds: Seconds
+    abandonment: Probability
+
+
 class StaffingRequirement(Event, frozen=True, kw_only=True):
     """People needed in one queue: the one standing recommendation, by revision.
 
     Agents are people in seats, from Erlang C; `agents_scheduled_after` adds shrinkage.
     "Before" is the load without the loss of AI capacity, "after" is the load with it: their
     difference is what the outage costs, and nothing once the loss is over. `since` is when the
-    present loss began (null when nothing is lost), `cause_at` is when the breaker moved.
+    present loss began (null when nothing is lost), `cause_at` is when the breaker moved. `intervals`: from the present
+    one on, as long as the loss may last. `agents_available`: people there, and `gap`: how many more are needed (less
+    than 0: there are more), both null where WFM says nothing; then there are no `actions` either.
     """
 
     tenant: Id
@@ -187,6 +243,11 @@ class StaffingRequirement(Event, frozen=True, kw_only=True):
     ends_at: Micros | None = None
     confidence: Probability = 0.0
     duration_source: DurationSource = DurationSource.PRIOR
+    agents_available: float | None = None
+    gap: float | None = None
+    spare_contacts_per_minute: PerMinute | None = None
+    intervals: tuple[IntervalRequirement, ...] = ()
+    actions: tuple[StaffingAction, ...] = ()
 
 
 class SpareCapacity(Event, frozen=True, kw_only=True):
