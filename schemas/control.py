@@ -79,6 +79,8 @@ class HumanQueue(Event, frozen=True, kw_only=True):
     `aht_seconds` is the prior for handle time until enough contacts were handled. Of several queues with an intent
     the best fit has it; `capabilities`, `channels` and `languages` are as an agent's. `hours`: when it is open, in
     `time_zone`; always where none are given. `when_closed`: what contacts get when all that could have them are closed.
+    `patience_seconds`: how long customers wait in the mean before they give up, for what overload is like; the number
+    of people required does not count on it.
     """
 
     queue: Name
@@ -94,6 +96,7 @@ class HumanQueue(Event, frozen=True, kw_only=True):
     hours: tuple[Opening, ...] = ()
     time_zone: Name = "UTC"
     when_closed: Answer = Answer.PEOPLE
+    patience_seconds: Annotated[float, Meta(gt=0.0, le=FINITE, description="mean seconds, exponential")] = 180.0
 
 
 class BreakerPolicy(Event, frozen=True, kw_only=True):

@@ -128,10 +128,14 @@ def _loads(scene: Scene) -> tuple[float, float]:
     return before, before * min(max(scale, SCALE_LEAST), SCALE_MOST)
 
 
-def _said_to_be_there(scene: Scene) -> int | None:
-    """Return the people in seats as WFM says; None where it says nothing that counts now."""
+def said_of(scene: Scene) -> Availability | None:
+    """Return what WFM says of the people there; None where it says nothing that counts now."""
     key = topics.queue_key(scene.tenant, scene.queue)
     said: Availability | None = scene.snapshot.of(topics.AVAILABILITY).get(key)
-    if said is None or not said.starts_at <= scene.now < said.expires_at:
-        return None
-    return math.floor(min(said.agents_available, MAX_AGENTS))
+    return None if said is None or not said.starts_at <= scene.now < said.expires_at else said
+
+
+def _said_to_be_there(scene: Scene) -> int | None:
+    """Return the people in seats as WFM says; None where it says nothing that counts now."""
+    said = said_of(scene)
+    return None if said is None else math.floor(min(said.agents_available, MAX_AGENTS))
