@@ -56,7 +56,7 @@ def _actions(plan: Plan, said: Availability, there: float, lost_per_minute: floa
 def _with(
     plan: Plan, kind: ActionKind, agents: float, *, brings: float = 0.0, takes_off: float = 0.0
 ) -> StaffingAction:
-    """Return an action with what the queue is like once `agents` are there and `takes_off` contacts a minute are not."""
+    """Return an action with what the queue is like once `agents` are there, and `takes_off` contacts a minute gone."""
     targets, patience = plan.targets, plan.targets.patience_seconds
     load = Load(max(0.0, plan.after_per_minute - takes_off), plan.aht_seconds, patience)
     found = performance(load, math.floor(agents), targets.service_level_seconds)

@@ -1,7 +1,7 @@
 """The one standing recommendation of a queue: told when its loss changes, and again when what it rests on does.
 
-It rests on the loss, on who is there (`wfm.availability`), on WFM's plans, and on the time: an interval goes by, and the
-longer an outage lasts the longer it is likely to. State of a tenant:
+It rests on the loss, on who is there (`wfm.availability`), on WFM's plans, and on the time: an interval goes by, and
+the longer an outage lasts the longer it is likely to. State of a tenant:
 
 - `recommended` -> names of the queues of which a loss stands, or is foretold, sorted
 - `recommendation:<queue>` -> {"cause": see `Cause`, "lost": contacts per minute, "rests_on": [interval, availability's
