@@ -13,9 +13,19 @@ from schemas.control import Availability, PlannedInterval, QueuePlan
 from schemas.fields import BreakerState
 from schemas.topics import AVAILABILITY, PLANS, Effect, queue_key
 from schemas.wfm import ActionKind, Impact, LoadBasis, StaffingRequirement
-from tests.staffing_bench import BILLING, MINUTE, POLICY, SECOND, START, Bench, carried, human_contacts, impact, people
+from tests.staffing_bench import (
+    BILLING,
+    MINUTE,
+    POLICY,
+    SECOND,
+    START,
+    Bench,
+    carried,
+    human_contacts,
+    impact,
+    people,
+)
 from tests.staffing_bench import snapshot_of as snapshot
-from tests.staffing_bench import tick
 
 OPEN, CLOSED = BreakerState.OPEN, BreakerState.CLOSED
 OUTAGE = START + 5 * MINUTE
