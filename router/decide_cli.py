@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from runtime.errors import SettingsError
+from runtime.permits import kept_of
 from schemas.control import Availability, Endpoint, KillSwitch, Policy
 from schemas.errors import DecodeError
 from schemas.fields import LATEST, BreakerState
@@ -204,7 +205,7 @@ def _with_spare(snapshot: Snapshot, spare: Mapping[str, int], queues: Mapping[st
         tenant, queue = queues[_known("spare", key, queues)]
         made = SpareCapacity(
             tenant=tenant, queue=queue, revision=1, spare_contacts_per_minute=0.0, permits=(permits,),
-            expires_at=LATEST, occurred_at=0,
+            expires_at=LATEST, occurred_at=0, kept=kept_of((permits,), 0),
         )  # fmt: skip
         snapshot = snapshot.with_record(SPARE, queue_key(tenant, queue), made, offset)
     return snapshot

@@ -158,7 +158,9 @@ class Decision(Event, frozen=True, kw_only=True):
     policy has any and AI has the contact. `session_epoch`: 0, or that of the handover which it answers: the agent puts
     it on its turns. `customer`: null where the offer stated nothing. `parallel`: agent and people both claim it.
     `priority`: of its segment while AI is away. `notice`: what the ACD is to tell the customer. `hold_until`: a
-    contact that is held waits in the buffer until then, and goes to people.
+    contact that is held waits in the buffer until then, and goes to people. `displaced`: an AI agent would have had
+    it, had one that the policy allows been available; it is so whether it goes to people, waits, is deflected or
+    called back. What `tightening` sends to people is not: it goes whatever room there is, as people's own contacts do.
     """
 
     decision_id: Id
@@ -195,6 +197,7 @@ class Decision(Event, frozen=True, kw_only=True):
     priority: int = 0
     notice: str | None = None
     hold_until: Micros | None = None
+    displaced: bool = False
 
 
 class Fact(Event, frozen=True, kw_only=True):

@@ -25,7 +25,8 @@ class VolumeDelta(Event, frozen=True, kw_only=True):
     """A contact changed its handling state (never per turn). Written by sessions.
 
     `from_handling` is null for a contact that has just been decided. `interval_start` is the
-    15-minute interval in which it was offered. The seconds are those of the final state.
+    15-minute interval in which it was offered. The seconds are those of the final state. `displaced`: as on the
+    contact's first decision.
     """
 
     tenant: Id
@@ -43,6 +44,7 @@ class VolumeDelta(Event, frozen=True, kw_only=True):
     talk_seconds: Seconds = 0.0
     wrap_seconds: Seconds = 0.0
     occurred_at: Micros
+    displaced: bool = False
 
 
 class Displaced(Event, frozen=True, kw_only=True):
@@ -255,6 +257,7 @@ class SpareCapacity(Event, frozen=True, kw_only=True):
 
     Issued while AI is away for the queue. `permits`: contacts that the routers may send there until `expires_at`, one
     quantity per partition of `interactions.offered` (index = partition); what the buffer releases is taken off before.
+    `kept`: how many of each partition's permits are for priorities above 0, where the policy has any; the last ones.
     `spare_contacts_per_minute`: what people who are there can take at their service level, less what they get.
     """
 
@@ -266,6 +269,7 @@ class SpareCapacity(Event, frozen=True, kw_only=True):
     held: Count = 0
     expires_at: Micros
     occurred_at: Micros
+    kept: tuple[int, ...] = ()
 
 
 class Held(Event, frozen=True, kw_only=True):

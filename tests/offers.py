@@ -84,10 +84,10 @@ def snapshot(*breakers: Transition, of: Policy | None = None) -> Snapshot:
 def spare(
     permits: tuple[int, ...] = (9, 9, 9, 9), revision: int = 1, seconds: float = 10, **changes: Any
 ) -> SpareCapacity:
-    """Room among the people of `cards`, for so long from NOW."""
+    """Room among the people of `cards`, for so long from NOW, a third of it for those who come first."""
     base = SpareCapacity(
         tenant="acme", queue="cards", revision=revision, spare_contacts_per_minute=60.0, permits=permits,
-        expires_at=NOW + round(seconds * SECOND), occurred_at=NOW,
+        expires_at=NOW + round(seconds * SECOND), occurred_at=NOW, kept=tuple(given // 3 for given in permits),
     )  # fmt: skip
     return msgspec.structs.replace(base, **changes)
 

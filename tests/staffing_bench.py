@@ -149,9 +149,10 @@ class Bench:
     `is_long`: for runs of thousands of events, in which looking at the state after each would take most of the time.
     """
 
-    def __init__(self, snapshot: Snapshot = SNAPSHOT, *, is_long: bool = False) -> None:
+    def __init__(self, snapshot: Snapshot = SNAPSHOT, *, is_long: bool = False, staffing: Staffing = STAFFING) -> None:
         self.state = DictState()
         self.snapshot = snapshot
+        self.staffing = staffing
         self._is_long = is_long
 
     def feed(self, *events: Event, now: int | None = None) -> list[topics.Effect]:
@@ -161,7 +162,7 @@ class Bench:
             overlay = Overlay(self.state)
             own = event.now if isinstance(event, Tick) else event.occurred_at  # type: ignore[attr-defined]
             at = own if now is None else now
-            effects += STAFFING.step(event, overlay, self.snapshot, at)
+            effects += self.staffing.step(event, overlay, self.snapshot, at)
             overlay.commit()
             assert self._is_long or json.loads(json.dumps(self.state.entries)) == self.state.entries
         return effects
@@ -227,8 +228,8 @@ class Floor:
     def _arrive(self, at: int, is_own: bool) -> None:
         self._offered += 1
         name = f"c-{self._offered}"
-        self.bench.feed(delta(at, interaction_id=name))
-        partition = self._offered * 7 % PARTITIONS
+        self.bench.feed(delta(at, interaction_id=name, displaced=not is_own))
+        partition = self._offered * 7 % self.bench.staffing.offered_partitions
         if is_own:
             self.reached.append(at)
         elif at < self._stand_until and self._permits[partition]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from bench.spill.day import Brought, Days, contacts, hour_of, peak, staffed
 from bench.spill.people import Contact, Fate, LostContactError, People, Place
 from bench.spill.product import Trunkline
-from bench.spill.setting import AI_INTENTS, CONFIDENCE, QUEUE, TENANT, Measure, Setting
+from bench.spill.setting import CONFIDENCE, QUEUE, TENANT, Measure, Setting
 from schemas.fields import MICROS_PER_SECOND, BreakerState, Disposition, Handling, Pool
 from schemas.interactions import Classification, Decision, Offered, Released
 from schemas.wfm import Held, VolumeDelta
@@ -143,7 +143,7 @@ class Outage:
         contact = Contact(name, brought, customer or name)
         self._contacts[contact.id] = contact
         decision = self._product.decide(_offer_of(contact), now)
-        contact.priority = decision.priority
+        contact.priority, contact.displaced = decision.priority, decision.displaced
         self._feed(_delta(contact, decision.pool, None, Handling.IN_PROGRESS, now), now)
         self._obey(contact, decision, now)
 
@@ -152,7 +152,6 @@ class Outage:
         if decision.endpoint is not None:
             self._to_ai(contact, decision.endpoint, now)
             return
-        contact.displaced = contact.brought.intent in AI_INTENTS
         match decision.disposition:
             case Disposition.DEFLECT:
                 self._deflect(contact, now)
@@ -331,6 +330,7 @@ def _delta(
         wait_seconds=contact.waited_seconds() or 0.0,
         talk_seconds=talk_seconds,
         occurred_at=now,
+        displaced=contact.displaced and not contact.handed_over,
     )
 
 

@@ -138,7 +138,7 @@ def _spill_moves(given: _Given, policy: Policy, now: int) -> Iterator[Move]:
     if grant is None:
         return
     left = load.spare or 0
-    enough = Spilling(said).least_left(contact.offered, Room(left, grant.of(contact.partition)))
+    enough = Spilling(said).least_left(contact.offered, Room.of(grant, contact.partition, load))
     for spare in (enough, 0):
         if (left >= enough) != (spare >= enough):
             moved = msgspec.structs.replace(load, spare=spare)

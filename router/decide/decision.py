@@ -78,7 +78,7 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
     offered, classification = contact.offered, contact.classification
     tenant = world.tenant(offered.tenant, now)
     if tenant is None:
-        thresholds, queue = DEFAULT_THRESHOLDS, FALLBACK_QUEUE
+        thresholds, queue, displaced = DEFAULT_THRESHOLDS, FALLBACK_QUEUE, False
         choice = for_people("no_policy", offered.tenant)
     else:
         route = tenant.route(classification.intent, offered)
@@ -88,9 +88,10 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
         cut = tenant.cut(classification.intent, offered, people.queue)
         thresholds, queue = cut.thresholds, people.queue
         choice = choose(contact, tenant, cut, route, load, ruled, now)
-        if choice.away and route.agents.allowed:
+        displaced = choice.away and route.agents.allowed
+        if displaced:
             permits = world.room(offered.tenant, route.people.queue, now)
-            room = None if permits is None else Room(load.spare or 0, permits.of(contact.partition))
+            room = None if permits is None else Room.of(permits, contact.partition, load)
             choice = spilled(choice, contact, tenant, route.people, room, now)
         if ruled.reasons:
             choice = choice._replace(reasons=(*ruled.reasons, *choice.reasons))
@@ -137,6 +138,7 @@ def decide(contact: Contact, world: World, load: Load, now: int) -> Decision:
         priority=choice.priority,
         notice=choice.notice,
         hold_until=choice.hold_until,
+        displaced=displaced,
     )
 
 
@@ -177,6 +179,7 @@ def repeat(contact: Contact, world: World, first_place: tuple[int, int], now: in
         priority=0,
         notice=None,
         hold_until=None,
+        displaced=False,
         reasons=(Reason(code="repeat", detail=f"decided first as {first}"),),
         first_decision_id=first,
     )

@@ -14,17 +14,23 @@ from typing import NamedTuple
 class Grant(NamedTuple):
     """Contacts that may be given, one quantity per partition of the inbox, until they expire.
 
-    `name`: what it is for; of all grants with one name only the latest `epoch` counts.
+    `name`: what it is for; of all grants with one name only the latest `epoch` counts. `kept`: how many of each
+    quantity are for contacts that come first, none where nothing is said.
     """
 
     name: str
     epoch: int
     quantities: tuple[int, ...]
     expires_at: int
+    kept: tuple[int, ...] = ()
 
     def of(self, partition: int) -> int:
         """Return the quantity of a partition; none where none was issued."""
         return self.quantities[partition] if partition < len(self.quantities) else 0
+
+    def kept_of(self, partition: int) -> int:
+        """Return how many of a partition's quantity are kept."""
+        return self.kept[partition] if partition < len(self.kept) else 0
 
 
 class _Place(NamedTuple):

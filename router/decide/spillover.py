@@ -9,21 +9,29 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from router.decide.people import People
+from router.decide.permits import Grant
 from schemas.fields import MICROS_PER_SECOND
-from schemas.interactions import Decision, Offered, Reason
+from schemas.interactions import Decision, Load, Offered, Reason
 from schemas.rules import Answer, Spillover
 
-_KEPT = 3
-"""The last of so many parts of the permits is kept for priorities above 0."""
 SPARE_CODE = "spare"
 """Code of the reason on a decision that spent a permit for people."""
 
 
 class Room(NamedTuple):
-    """Room among the people of a queue: contacts `left` to this partition, of so many that it was given."""
+    """Room among the people of a queue: contacts `left` to this partition, of so many that it was given.
+
+    `kept`: the last so many of them are for priorities above 0.
+    """
 
     left: int
     given: int
+    kept: int
+
+    @classmethod
+    def of(cls, grant: Grant, partition: int, load: Load) -> Room:
+        """Return the room that a grant and the load leave to a contact of a partition."""
+        return cls(load.spare or 0, grant.of(partition), grant.kept_of(partition))
 
 
 class Spill(NamedTuple):
@@ -51,7 +59,7 @@ class Spilling:
     def least_left(self, offered: Offered, room: Room) -> int:
         """Return how many permits must be left for a contact to have one: more where others come first."""
         comes_first = self._priorities.get(offered.segment, 0) > 0
-        return 1 if comes_first or not self._some_come_first else room.given // _KEPT + 1
+        return 1 if comes_first or not self._some_come_first else room.kept + 1
 
     def spill(self, offered: Offered, people: People, shortage: str | None, room: Room | None, now: int) -> Spill:
         """Return what a contact gets. shortage: says that its people are short, where they are.

@@ -87,5 +87,5 @@ def _room_of(rows: Iterable[SpareCapacity], policies: Mapping[str, Policy]) -> d
         policy = policies.get(row.tenant)
         if policy is not None and policy.spillover.metered:
             name = f"spare {queue_key(row.tenant, row.queue)}"
-            found[row.tenant, row.queue] = Grant(name, row.revision, row.permits, row.expires_at)
+            found[row.tenant, row.queue] = Grant(name, row.revision, row.permits, row.expires_at, row.kept)
     return found

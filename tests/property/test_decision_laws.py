@@ -187,12 +187,14 @@ spillovers = st.builds(
 
 @st.composite
 def spares(draw: st.DrawFn) -> SpareCapacity:
+    permits = draw(st.lists(st.integers(0, 6), max_size=4))
     return SpareCapacity(
         tenant=draw(st.sampled_from(["acme", "other"])),
         queue=draw(st.sampled_from(["retail", "night"])),
         revision=draw(st.integers(1, 9)),
         spare_contacts_per_minute=1.0,
-        permits=tuple(draw(st.lists(st.integers(0, 6), max_size=4))),
+        permits=tuple(permits),
+        kept=tuple(draw(st.integers(0, given)) for given in permits),
         expires_at=draw(st.sampled_from([NOW, NOW + SECOND])),
         occurred_at=NOW,
     )

@@ -58,7 +58,7 @@ human_deltas = st.builds(
     lambda at, queue, escalated, talk: (
         closing(START + at * SECOND, Handling.AI_ESCALATED, queue=queue, pool=Pool.AI_CONTAINED, talk_seconds=talk)
         if escalated
-        else delta(START + at * SECOND, queue=queue)
+        else delta(START + at * SECOND, queue=queue, displaced=talk > 1_000)
     ),
     st.integers(0, 900),
     st.sampled_from(QUEUES),
@@ -213,7 +213,11 @@ moments = st.one_of(
         st.lists(displaced, max_size=3),
         st.none() | st.integers(-60, 600),
     ),
-    st.builds(lambda queue: lambda at: delta(at, queue=queue), st.sampled_from(QUEUES)),
+    st.builds(
+        lambda queue, displaced: lambda at: delta(at, queue=queue, displaced=displaced),
+        st.sampled_from(QUEUES),
+        st.booleans(),
+    ),
 )  # fmt: skip
 metered_timelines = st.lists(st.tuples(st.integers(1, 20), moments), max_size=60)
 staffed = st.builds(
@@ -235,6 +239,7 @@ def timed(timeline):
 @given(staffed, metered_timelines)
 def test_what_is_let_through_is_the_room_of_the_time_and_no_more(snapshot, timeline):
     bench, given_out, budget, last = Bench(snapshot), {}, {}, {}
+    dealt, kept = {}, {}
     for event in timed(timeline):
         effects = bench.feed(event)
         for effect in effects:
@@ -244,19 +249,25 @@ def test_what_is_let_through_is_the_room_of_the_time_and_no_more(snapshot, timel
             if not isinstance(effect.event, SpareCapacity):
                 continue
             row = effect.event
-            since = (row.occurred_at - last[queue]) / SECOND if queue in last else 0.0
-            covered = min(max(since, 5.0), 10.0)
+            before, stood_until = last.get(queue, (0, 0))
+            since = (row.occurred_at - before) / SECOND
+            covered = since if row.occurred_at <= stood_until else 5.0
             given_out[queue] = given_out.get(queue, 0) + sum(row.permits)
             budget[queue] = budget.get(queue, 0.0) + row.spare_contacts_per_minute * covered / 60
-            last[queue] = row.occurred_at
+            last[queue] = row.occurred_at, row.expires_at
             assert row.spare_contacts_per_minute >= 0
             assert len(row.permits) == PARTITIONS
             assert max(row.permits) - min(row.permits) <= 1
             assert given_out[queue] <= budget[queue] + 1e-6
+            for partition, (permits, of_them) in enumerate(zip(row.permits, row.kept, strict=False)):
+                place = queue, partition
+                dealt[place], kept[place] = dealt.get(place, 0) + permits, kept.get(place, 0) + of_them
+                assert 0 <= of_them <= permits
+                assert abs(kept[place] - dealt[place] / 3) < 1, "a third of each partition's, whatever came before"
 
 
 @given(staffed, metered_timelines)
-def test_rows_of_a_queue_count_up_are_five_seconds_apart_and_fit_the_wire(snapshot, timeline):
+def test_rows_of_a_queue_count_up_are_at_least_five_seconds_apart_and_fit_the_wire(snapshot, timeline):
     bench, revisions, stands = Bench(snapshot), {}, {}
     for event in timed(timeline):
         for row in rows(bench.feed(event)):
@@ -265,6 +276,7 @@ def test_rows_of_a_queue_count_up_are_five_seconds_apart_and_fit_the_wire(snapsh
             takes_back = row.expires_at == row.occurred_at
             before = None if takes_back else stands.get(row.queue)
             assert before is None or row.occurred_at - before >= 4.5 * SECOND
+            assert takes_back or 10 * SECOND <= row.expires_at - row.occurred_at <= 120 * SECOND
             stands[row.queue] = None if takes_back else row.occurred_at
             assert CODEC.decode(CODEC.encode(row)) == row
 

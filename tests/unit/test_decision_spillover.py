@@ -14,7 +14,7 @@ from router.decide.world import world_of
 from schemas.codec import Codec
 from schemas.fields import BreakerState, Channel, Disposition
 from schemas.interactions import Decision, Handover, Load
-from schemas.rules import Answer, ChannelAnswer, ChannelNotice, SegmentPriority, Spillover
+from schemas.rules import Answer, ChannelAnswer, ChannelNotice, SegmentPriority, Spillover, Tightening
 from schemas.topics import SPARE
 from tests.offers import NOW, SECOND, breaker, contact, policy, snapshot, spare, with_spare
 
@@ -29,6 +29,7 @@ METERED = Spillover(
 )
 CALM = msgspec.structs.replace(METERED, priorities=(), deflect_below=None)
 """Nobody comes first."""
+CALLED_BACK = Spillover(metered=True, channels=(ChannelAnswer(channel=Channel.CHAT, answer=Answer.CALLBACK),))
 
 
 def spilled(said: Spillover, left: int | None, *rows: Any, **changes: Any) -> Decision:
@@ -55,13 +56,53 @@ def test_only_a_contact_that_spends_a_permit_says_so() -> None:
     assert not spent_spare(decide(contact("balance"), world_of(snapshot()), Load(spare=9), NOW))
 
 
-@pytest.mark.parametrize(("given", "kept"), [(9, 3), (10, 3), (3, 1), (2, 0), (1, 0)])
-def test_the_last_third_of_a_partition_is_kept_for_those_who_come_first(given: int, kept: int) -> None:
-    row = spare(permits=(0, given))
+@pytest.mark.parametrize(("given", "kept"), [(9, 3), (10, 4), (3, 1), (2, 0), (2, 1), (1, 0), (1, 1)])
+def test_the_last_permits_are_kept_for_those_who_come_first_as_many_as_staffing_says(given: int, kept: int) -> None:
+    row = spare(permits=(0, given), kept=(0, kept))
     for segment, least in (("standard", kept + 1), ("gold", 1)):
         for left in range(given + 1):
             decision = spilled(METERED, left, row, segment=segment, partition=1)
             assert spent_spare(decision) == (left >= least), (segment, left)
+
+
+def test_a_row_that_says_of_no_permit_that_it_is_kept_keeps_none() -> None:
+    assert [spent_spare(spilled(METERED, left, spare(kept=()))) for left in (0, 1, 9)] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("said", "left", "becomes"),
+    [
+        (METERED, 9, "route"),
+        (METERED, 0, "hold"),
+        (CALLED_BACK, 0, "callback"),
+        (Spillover(), None, "route"),
+    ],
+)
+def test_a_contact_that_ai_would_have_had_is_displaced_whatever_becomes_of_it(
+    said: Spillover, left: int | None, becomes: str
+) -> None:
+    decision = spilled(said, left)
+    assert (decision.displaced, str(decision.disposition)) == (True, becomes)
+
+
+def test_a_contact_of_low_priority_that_is_deflected_is_displaced() -> None:
+    decision = spilled(METERED, 9, segment="basic")
+    assert (decision.displaced, decision.disposition) == (True, Disposition.DEFLECT)
+
+
+def test_what_ai_has_or_would_not_have_had_is_not_displaced() -> None:
+    given = snapshot(OPENED, of=policy(spillover=METERED))
+    of = {intent: decide(contact(intent), world_of(given), Load(), NOW) for intent in ("balance", "complaint")}
+    unsure = decide(contact("card_lost", confidence=0.5), world_of(given), Load(), NOW)
+    assert (of["balance"].endpoint is not None, of["balance"].displaced) == (True, False)
+    assert (of["complaint"].endpoint, of["complaint"].displaced) == (None, False)
+    assert (unsure.endpoint, unsure.displaced) == (None, False)
+
+
+def test_what_tightening_sends_to_people_is_their_own() -> None:
+    given = snapshot(OPENED, of=policy(spillover=METERED, tightening=Tightening(agents_unwell=0.1)))
+    decision = decide(contact("card_lost"), world_of(given), Load(), NOW)
+    assert (decision.reasons[-1].code, decision.displaced) == ("not_simple", False)
 
 
 def test_where_nobody_comes_first_nothing_is_kept() -> None:
@@ -90,7 +131,7 @@ def test_a_row_counts_until_its_time_and_the_latest_alone() -> None:
 def test_a_repeat_has_nothing_of_a_contact_that_spills_over() -> None:
     given = with_spare(snapshot(OPENED, of=policy(spillover=METERED)), spare())
     again = repeat(contact("card_lost", segment="gold", offset=9), world_of(given), (0, 5), NOW)
-    assert (again.priority, again.notice, again.hold_until) == (0, None, None)
+    assert (again.priority, again.notice, again.hold_until, again.displaced) == (0, None, None, False)
     assert again.disposition is Disposition.REPEAT
 
 

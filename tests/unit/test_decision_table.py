@@ -55,7 +55,7 @@ TO_AI = re.compile(r"(?P<agents>\S+(?: or \S+)*) (?P<watched>alone|watched|each 
 TO_PEOPLE = re.compile(r"(?P<answer>people|callback|deflect|hold) in (?P<queue>\S+)")
 REASONS = re.compile(r"[a-z_]+(?:: [^,]+)?(?:, [a-z_]+(?:: [^,]+)?)*")
 BREAKER = re.compile(r"(?:(\S+)/)?(\S+) (closed|degraded|open|half_open|forced_open)(?: by (\w+))?((?: \S+)*)")
-SPARE = re.compile(r"spare (\S+) (\d+)/(\d+)(?: until (\S+))?")
+SPARE = re.compile(r"spare (\S+) (\d+)/(\d+)(?: keeps (\d+))?(?: until (\S+))?")
 ORDER = re.compile(r"(killed|restored) (?:(all)|(tenant)(?:/(\S+))?|(?:(\S+)/)?(\S+))")
 PEOPLE = re.compile(r"people (\S+) ([\d.]+)/([\d.]+)(?: from (\S+))?(?: until (\S+))?")
 
@@ -208,11 +208,11 @@ def decided(row: Row) -> Decision:
             order = KillSwitch(**about, killed=what == "killed", reason="drill", occurred_at=0)
             snapshot = snapshot.with_record(COMMANDS, kill_key(order), order, offset)
         elif found := SPARE.fullmatch(given):
-            queue, left_now, issued, ends = found.groups()
+            queue, left_now, issued, kept, ends = found.groups()
             spare = int(left_now)
             room = SpareCapacity(
                 tenant=tenant, queue=queue, revision=1, spare_contacts_per_minute=1.0, permits=(int(issued),),
-                expires_at=instant(ends) if ends else LATEST, occurred_at=0,
+                expires_at=instant(ends) if ends else LATEST, occurred_at=0, kept=(int(kept or 0),),
             )  # fmt: skip
             snapshot = snapshot.with_record(SPARE_TOPIC, queue_key(tenant, queue), room, offset)
         elif found := BREAKER.fullmatch(given):

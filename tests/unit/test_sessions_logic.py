@@ -44,6 +44,12 @@ def test_a_decision_opens_the_contact_in_its_quarter_of_an_hour():
     assert [effect.topic for effect in bench.effects] == [WFM_EVENTS, TIMERS, SESSION_VIEWS]
 
 
+@pytest.mark.parametrize("displaced", [False, True])
+def test_every_delta_of_a_contact_says_whether_ai_would_have_had_it(displaced):
+    bench = after(for_people(displaced=displaced), completed(0, finished_by=FinishedBy.HUMAN))
+    assert [delta.displaced for delta in bench.of(WFM_EVENTS)] == [displaced, displaced]
+
+
 def test_the_same_decision_again_changes_nothing():
     bench = after(decision())
     entries = dict(bench.state.entries)

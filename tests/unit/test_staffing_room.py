@@ -6,9 +6,9 @@ import random
 import msgspec
 import pytest
 
-from processors.staffing.logic.erlang import carried_per_minute
-from processors.staffing.logic.room import SCALE_LEAST, SCALE_MOST, Scene, room_of
-from processors.staffing.logic.traffic import counted_between, observed
+from processors.staffing.logic import Staffing
+from processors.staffing.logic.erlang import agents_required, carried_per_minute
+from processors.staffing.logic.room import Scene, room_per_minute
 from schemas.control import Policy
 from schemas.fields import BreakerState
 from schemas.rules import Spillover
@@ -16,13 +16,12 @@ from tests.staffing_bench import (
     BILLING,
     METERED,
     MINUTE,
+    PARTITIONS,
     POLICY,
-    SECOND,
     START,
     Bench,
     Floor,
     carried,
-    delta,
     human_contacts,
     impact,
     people,
@@ -49,9 +48,9 @@ def at_random(per_minute, draw, start=OUTAGE, end=END):
     return out
 
 
-def floor_of(own, lost, *, holds):
+def floor_of(own, lost, *, holds, partitions=PARTITIONS):
     """A floor that has had 12 contacts a minute, after an outage of 60 a minute in which these came."""
-    bench = Bench(snapshot_of(METERED, people(THERE)), is_long=True)
+    bench = Bench(snapshot_of(METERED, people(THERE)), is_long=True, staffing=Staffing(offered_partitions=partitions))
     bench.feed(*human_contacts(OWN * 5, START, OUTAGE), impact(OUTAGE, BreakerState.OPEN, 1, carried("billing", LOST)))
     floor = Floor(bench, holds=holds)
     floor.run([(at, True) for at in own] + [(at, False) for at in lost], OUTAGE, END)
@@ -78,6 +77,14 @@ def test_with_random_arrivals_people_are_neither_idle_nor_overrun(holds):
     assert min(flows) >= (0.9 if holds else 0.75) * CAPACITY
 
 
+def test_most_of_the_room_is_used_where_partitions_have_a_permit_every_minute_or_two():
+    #  Room for 8.4 a minute, 24 partitions: rows of a minute have a permit for every third.
+    draw = random.Random(7)
+    floors = [floor_of(at_random(OWN, draw), at_random(LOST, draw), holds=False, partitions=24) for _ in range(3)]
+    assert all(len(floor.reached) >= (OWN + 0.8 * (CAPACITY - OWN)) * 20 for floor in floors)
+    assert all(len(floor.reached) <= 1.1 * CAPACITY * 20 for floor in floors)
+
+
 def test_people_are_kept_at_their_capacity_when_the_load_grows_by_a_quarter():
     steady, grown = (
         floor_of(even(OWN * factor), even(LOST * factor), holds=True).per_minute(OUTAGE + 5 * MINUTE, END)
@@ -87,72 +94,81 @@ def test_people_are_kept_at_their_capacity_when_the_load_grows_by_a_quarter():
     assert grown == pytest.approx(CAPACITY, rel=0.02)
 
 
-def room_after(contacts_per_minute, *, policy: Policy = METERED, there=THERE, minutes=6):
-    """The room once so many contacts a minute have been booked for people, of whatever kind, in an outage."""
+def outage(*, policy: Policy = METERED, there=THERE):
+    """A bench that has had 12 contacts a minute, and now loses 60."""
     bench = Bench(snapshot_of(policy, people(there)))
     bench.feed(*human_contacts(OWN * 5, START, OUTAGE), impact(OUTAGE, BreakerState.OPEN, 1, carried("billing", LOST)))
-    later = OUTAGE + minutes * MINUTE
-    bench.feed(*human_contacts(contacts_per_minute * minutes, OUTAGE, later))
+    return bench
+
+
+def room_after(own, displaced, *, policy: Policy = METERED, there=THERE, minutes=6):
+    """The room once so many contacts a minute have been booked for people in an outage."""
+    bench, later = outage(policy=policy, there=there), OUTAGE + minutes * MINUTE
+    bench.feed(*human_contacts(own * minutes, OUTAGE, later))
+    bench.feed(*human_contacts(displaced * minutes, OUTAGE, later, displaced=True))
     (row,) = rows(bench.feed(tick(later)))
     return row.spare_contacts_per_minute
 
 
-def test_displaced_contacts_that_are_booked_for_people_do_not_close_the_room():
-    assert room_after(OWN + LOST) == pytest.approx(CAPACITY - OWN, rel=0.02)
+@pytest.mark.parametrize("displaced", [0, LOST, 10 * LOST])
+def test_displaced_contacts_that_are_booked_for_people_do_not_close_the_room(displaced):
+    assert room_after(OWN, displaced) == pytest.approx(CAPACITY - OWN, rel=0.02)
 
 
-@pytest.mark.parametrize(
-    ("contacts", "scale"),
-    [(0, SCALE_LEAST), (10 * (OWN + LOST), SCALE_MOST), (54, 0.75)],
-    ids=["none", "tenfold", "less"],
-)
-def test_the_load_before_follows_what_is_observed_within_bounds(contacts, scale):
-    assert room_after(contacts) == pytest.approx(CAPACITY - OWN * scale, rel=0.03)
+@pytest.mark.parametrize("own", [0, 6, 12, 18, 30])
+def test_the_room_is_what_people_s_own_contacts_leave_whatever_they_were_before(own):
+    assert room_after(own, LOST) == pytest.approx(max(CAPACITY - own, 0.0), rel=0.02)
 
 
-def outage(bench, *more):
-    bench.feed(*human_contacts(OWN * 5, START, OUTAGE), impact(OUTAGE, BreakerState.OPEN, 1, carried("billing", LOST)))
-    bench.feed(*more)
+def room_at(bench, at, snapshot=None):
+    return room_per_minute(Scene("acme", "billing", bench.state, snapshot or bench.snapshot, at, at))
 
 
-def test_what_is_observed_counts_from_when_the_loss_last_changed_not_from_each_word_of_it():
-    #  O 36 a minute H 36 a minute
-    half = OUTAGE + 3 * MINUTE
-    bench = Bench(snapshot_of(METERED, people(THERE)))
-    probing = impact(half, BreakerState.HALF_OPEN, 2, carried("billing", 1))
-    outage(bench, *human_contacts(108, OUTAGE, half), probing, *human_contacts(36, half, half + MINUTE))
-    (row,) = rows(bench.feed(tick(half + MINUTE)))
-    own = OWN * (36 * 4 + 20) / (72 * 4 + 20)
-    assert own < OWN * SCALE_LEAST
-    assert row.spare_contacts_per_minute == pytest.approx(CAPACITY - OWN * SCALE_LEAST, rel=0.02)
-    assert bench.state.get("spare:billing")["changed_at"] == OUTAGE
+def test_the_room_follows_people_s_own_contacts_within_the_window():
+    #  O 12 own a minute .......... 18 own a minute
+    bench, later, room = outage(), OUTAGE + 10 * MINUTE, []
+    bench.feed(*human_contacts(OWN * 10, OUTAGE, later))
+    for at in range(later, later + 6 * MINUTE, MINUTE):
+        room.append(room_at(bench, at))
+        bench.feed(*human_contacts(18, at, at + MINUTE))
+    assert room[0] == pytest.approx(CAPACITY - OWN, rel=0.05)
+    assert room[5] == pytest.approx(CAPACITY - 18, abs=0.6)
+    assert room == sorted(room, reverse=True)
 
 
-def test_after_a_loss_the_load_is_the_last_of_it_until_no_contact_of_it_is_in_the_window():
-    #  O 72 a minute r C 20 a minute ...
+def test_after_a_loss_displaced_contacts_in_the_window_do_not_close_the_room():
+    #  O 12 own and 60 displaced a minute C 12 own a minute
     back = OUTAGE + 5 * MINUTE
-    bench = Bench(snapshot_of(METERED, people(THERE)))
-    outage(bench, *human_contacts(72 * 5, OUTAGE, back))
-    bench.feed(tick(back), impact(back, BreakerState.CLOSED, 2), *human_contacts(20 * 7, back, back + 7 * MINUTE))
+    bench = outage()
+    bench.feed(*human_contacts(OWN * 6, OUTAGE, back + MINUTE), *human_contacts(LOST * 5, OUTAGE, back, displaced=True))
+    bench.feed(tick(back), impact(back, BreakerState.CLOSED, 2))
+    assert room_at(bench, back + MINUTE) == pytest.approx(CAPACITY - OWN, rel=0.02)
 
-    def own(at):
-        return room_of(Scene("acme", "billing", bench.state, bench.snapshot, at, at)).own_per_minute
 
-    assert own(back + MINUTE) == own(back + 6 * MINUTE - 1) == pytest.approx(OWN, rel=0.02)  # window and ramp
-    assert own(back + 7 * MINUTE) == pytest.approx(20, rel=0.05)
+def test_where_wfm_says_nothing_those_are_there_who_were_needed_before_until_the_window_is_past_the_loss():
+    #  O 12 own and 60 displaced a minute C 18 own a minute ...
+    back, settled = OUTAGE + 5 * MINUTE, OUTAGE + 11 * MINUTE  # the window, and the minute in which agents come back
+    needed = agents_required(OWN, 300.0, 0.8, 20.0, 0.85).agents
+    spare = carried_per_minute(needed, 300.0, 0.8, 20.0, 0.85) - OWN
+    bench = outage()
+    bench.feed(*human_contacts(OWN * 5, OUTAGE, back), *human_contacts(LOST * 5, OUTAGE, back, displaced=True))
+    assert room_at(bench, back - 1, snapshot_of(METERED)) == pytest.approx(spare, abs=0.1)
+    bench.feed(impact(back, BreakerState.CLOSED, 2), *human_contacts(18 * 7, back, back + 7 * MINUTE))
+    assert room_at(bench, settled - 1, snapshot_of(METERED)) == 0
+    assert room_at(bench, settled, snapshot_of(METERED)) > 0
 
 
 def test_where_nothing_is_metered_what_ai_lost_is_with_people():
-    assert room_after(OWN + LOST, policy=POLICY) == 0
-    assert room_after(OWN + LOST, policy=POLICY, there=500) == pytest.approx(85 - OWN - LOST, rel=0.05)
+    assert room_after(OWN, LOST, policy=POLICY) == 0
+    assert room_after(OWN, LOST, policy=POLICY, there=500) == pytest.approx(85 - OWN - LOST, rel=0.05)
 
 
 def test_people_who_are_behind_with_their_own_contacts_have_no_room():
-    assert room_after(OWN + LOST, there=30) == 0
+    assert room_after(OWN, LOST, there=30) == 0
 
 
 def test_nobody_there_has_no_room():
-    assert room_after(OWN + LOST, there=0) == 0
+    assert room_after(OWN, LOST, there=0) == 0
 
 
 def test_a_queue_that_cannot_be_planned_for_has_no_room():
@@ -175,24 +191,3 @@ def test_handle_times_near_nothing_make_permits_that_fit_the_wire():
     (row,) = rows(bench.feed(tick(OUTAGE)))
     assert row.spare_contacts_per_minute == 1e6
     assert sum(row.permits) < 100_000
-
-
-def traffic_of(deltas):
-    traffic = None
-    for one in deltas:
-        traffic = observed(traffic, one, 300.0, START + 60 * MINUTE)
-    return traffic
-
-
-def test_contacts_are_counted_in_whole_buckets_between_two_instants():
-    traffic = traffic_of(human_contacts(60, START, START + MINUTE))
-    assert counted_between(traffic, START, START + MINUTE) == (60, 1.0)
-    assert counted_between(traffic, START + 1, START + MINUTE - 1) == (40, 40 / 60)
-    assert counted_between(traffic, START + 25 * SECOND, START + 29 * SECOND) == (0, 0.0)
-
-
-def test_contacts_are_counted_over_what_the_ring_still_holds():
-    contacts = [delta(START + second * SECOND) for second in range(0, 600, 10)]
-    assert counted_between(traffic_of(contacts), START, START + 10 * MINUTE) == (29, 290 / 60)
-    assert counted_between(traffic_of(contacts), START, START + 20 * MINUTE) == (0, 290 / 60)
-    assert counted_between(None, START, START + MINUTE) == (0, 1.0)

@@ -1,5 +1,6 @@
 """Rows of spare contacts. Time runs left to right: O open, C closed, r a row, e the last row, H held, R released."""
 
+import math
 import random
 
 import msgspec
@@ -10,7 +11,7 @@ from processors.staffing.logic.erlang import carried_per_minute
 from processors.staffing.logic.line import Line
 from processors.staffing.logic.line import over as line_over
 from processors.staffing.logic.spare import RELEASE_LOOK
-from runtime.permits import shares
+from runtime.permits import kept_of, shares
 from runtime.state import DictState
 from schemas import topics
 from schemas.codec import Codec
@@ -63,6 +64,10 @@ def capacity(there):
     return carried_per_minute(there, 300.0, 0.8, 20.0, 0.85)
 
 
+def stands_seconds(row):
+    return (row.expires_at - row.occurred_at) / SECOND
+
+
 def test_a_tick_without_a_loss_or_a_held_contact_says_nothing():
     bench = Bench(snapshot_of(METERED, people(120)))
     bench.feed(*human_contacts(60, START, OUTAGE))
@@ -72,24 +77,49 @@ def test_a_tick_without_a_loss_or_a_held_contact_says_nothing():
 def test_a_loss_is_answered_at_the_next_tick_and_every_five_seconds():
     #  O t t t t t t
     #    r         r
-    said = rows(out().ticks(OUTAGE + SECOND, OUTAGE + 12 * SECOND))
+    said = rows(out(there=300).ticks(OUTAGE + SECOND, OUTAGE + 12 * SECOND))
     assert [row.occurred_at - OUTAGE for row in said] == [SECOND, 6 * SECOND, 11 * SECOND]
     assert [row.revision for row in said] == [1, 2, 3]
     assert {row.expires_at - row.occurred_at for row in said} == {10 * SECOND}
     assert {(row.tenant, row.queue, row.held) for row in said} == {("acme", "billing", 0)}
 
 
+def test_a_row_is_for_as_long_as_it_takes_until_there_is_a_permit_for_each_partition():
+    #  20.4 a minute for 4 partitions: one each in 11.8 s
+    said = rows(out(there=120).ticks(OUTAGE, OUTAGE + MINUTE))
+    assert [(row.occurred_at - OUTAGE) // SECOND for row in said] == [0, 12, 24, 36, 48]
+    assert all(stands_seconds(row) == pytest.approx(2 * 240 / capacity(120)) for row in said)
+    assert all(min(row.permits) >= 1 for row in said[1:])
+
+
+@pytest.mark.parametrize(("there", "seconds"), [(0, 60), (3, 60), (60, 240 / 10.2), (300, 5)])
+def test_a_row_is_for_five_seconds_at_least_and_a_minute_at_most(there, seconds):
+    said = rows(out(there).ticks(OUTAGE, OUTAGE + 3 * MINUTE))
+    assert all(stands_seconds(row) == pytest.approx(2 * seconds) for row in said)
+    assert len(said) == math.ceil(180 / math.ceil(seconds))
+
+
+def test_while_somebody_is_held_rows_come_every_five_seconds():
+    #  O r . . . . . . H r . . . . r
+    bench = out(there=0)
+    bench.ticks(OUTAGE, OUTAGE + 7 * SECOND)
+    bench.feed(held("one", OUTAGE + 7 * SECOND))
+    said = rows(bench.ticks(OUTAGE + 7 * SECOND, OUTAGE + 20 * SECOND))
+    assert [(row.occurred_at - OUTAGE) // SECOND for row in said] == [7, 12, 17]
+    assert {row.expires_at - row.occurred_at for row in said} == {10 * SECOND}
+
+
 def test_ticks_that_jitter_do_not_make_a_row_late():
-    bench = out()
+    bench = out(there=300)
     said = rows(bench.feed(*(tick(OUTAGE + SECOND * n + (30_000 if n % 2 else -30_000)) for n in range(1, 22))))
     assert [round((row.occurred_at - OUTAGE) / SECOND) for row in said] == [1, 6, 11, 16, 21]
 
 
 def test_the_permits_are_the_room_of_the_time_and_no_fraction_is_lost():
-    said = rows(out(there=120).ticks(OUTAGE, OUTAGE + 10 * MINUTE))
-    assert {round(row.spare_contacts_per_minute, 4) for row in said} == {round(capacity(120), 4)}
-    assert sum(sum(row.permits) for row in said) == pytest.approx(capacity(120) * 10, abs=1)
-    assert {sum(row.permits) for row in said} == {1, 2}
+    said = rows(out(there=300).ticks(OUTAGE, OUTAGE + 10 * MINUTE))
+    assert {round(row.spare_contacts_per_minute, 4) for row in said} == {51.0}
+    assert sum(sum(row.permits) for row in said) == pytest.approx(51 * 10, abs=1)
+    assert {sum(row.permits) for row in said} == {4, 5}
 
 
 def test_no_partition_is_left_out():
@@ -105,13 +135,30 @@ def test_odd_permits_go_on_where_the_last_ones_ended():
     assert shares(0, 3, 2) == (0, 0, 0)
 
 
+def test_every_third_permit_of_a_partition_is_kept_for_those_who_come_first():
+    assert kept_of((9,), 0) == (3,)
+    assert kept_of((1, 1, 1, 1), 0) == (0, 0, 1, 0)
+    assert kept_of((1, 1, 1, 1), 4) == (0, 1, 0, 0)
+    assert kept_of((1, 1, 1, 1), 8) == (1, 0, 0, 1)
+    assert kept_of((2, 3, 2, 2), 1) == (1, 1, 1, 0)
+    assert kept_of((0, 0), 3) == (0, 0)
+
+
+def test_of_few_permits_a_third_is_kept_on_every_partition():
+    said = rows(out(there=30).ticks(OUTAGE, OUTAGE + 60 * MINUTE))
+    assert max(max(row.permits) for row in said) <= 2
+    for partition in range(PARTITIONS):
+        assert abs(sum(row.kept[partition] - row.permits[partition] / 3 for row in said)) < 1
+        assert all(row.kept[partition] <= row.permits[partition] for row in said)
+
+
 @pytest.mark.parametrize(
     ("changes", "there"),
     [
         ({}, 500),
-        ({"starts_at": OUTAGE + SECOND, "expires_at": OUTAGE + SECOND + 1}, 500),
-        ({"starts_at": OUTAGE + SECOND + 1}, 71),
-        ({"expires_at": OUTAGE + SECOND}, 71),
+        ({"starts_at": OUTAGE, "expires_at": OUTAGE + 1}, 500),
+        ({"starts_at": OUTAGE + 1}, 71),
+        ({"expires_at": OUTAGE}, 71),
         ({"queue": "sales"}, 71),
         ({"tenant": "other"}, 71),
     ],
@@ -120,7 +167,7 @@ def test_the_word_of_who_is_there_counts_in_its_time_and_queue_alone(changes, th
     bench = Bench(snapshot_of(METERED, people(500.9, **changes)))
     bench.feed(*human_contacts(60, START, OUTAGE), opened())
     own = bench.state.get("queue:billing")["before"]
-    (row,) = rows(bench.feed(tick(OUTAGE + SECOND)))
+    (row,) = rows(bench.feed(tick(OUTAGE)))
     assert row.spare_contacts_per_minute == pytest.approx(capacity(there) - own)
 
 
@@ -129,7 +176,7 @@ def test_without_a_word_those_are_there_whom_the_load_before_required():
     bench = Bench(snapshot_of(METERED))
     bench.feed(*human_contacts(60, START, OUTAGE))
     told = bench.told(opened()).staffing["billing"]
-    (row,) = rows(bench.feed(tick(OUTAGE + SECOND)))
+    (row,) = rows(bench.feed(tick(OUTAGE)))
     spare = capacity(told.agents_required_before) - told.human_contacts_per_minute_before
     assert 0 < spare < 0.2
     assert row.spare_contacts_per_minute == pytest.approx(spare)
@@ -148,7 +195,7 @@ def test_the_end_of_a_loss_is_said_once_with_a_row_that_stands_no_more():
 
 def test_contacts_are_metered_until_agents_that_are_back_have_all_of_theirs():
     #  O r r C r r r (ramp) e
-    bench = out()
+    bench = out(there=300)
     bench.ticks(OUTAGE, OUTAGE + 12 * SECOND)
     back = OUTAGE + 12 * SECOND
     bench.feed(closed(back))
@@ -199,10 +246,10 @@ def test_after_a_silence_the_room_of_the_silence_is_not_made_up_for():
 
 
 def test_a_row_that_is_late_covers_the_time_since_the_last():
-    bench = out()
+    bench = out(there=300)
     bench.feed(tick(OUTAGE))
     (late,) = rows(bench.feed(tick(OUTAGE + 10 * SECOND)))
-    assert sum(late.permits) == pytest.approx(capacity(120) / 6, abs=1)
+    assert sum(late.permits) == pytest.approx(capacity(300) / 6, abs=1)
 
 
 def test_ticks_that_are_read_all_at_once_make_one_row():
@@ -232,8 +279,13 @@ def test_the_buffer_has_the_room_before_routers_do():
     bench.feed(*(held(name, OUTAGE + at * SECOND, priority) for name, priority, at in names))
     effects = bench.ticks(OUTAGE + 3 * SECOND, OUTAGE + 30 * SECOND)
     assert released(effects) == ["early", "late", "low"]
-    assert [row.held for row in rows(effects)][:4] == [2, 0, 0, 0]
-    assert let_through(effects) == pytest.approx(capacity(120) * 30 / 60, abs=1)
+    assert [(row.held, (row.occurred_at - OUTAGE) // SECOND) for row in rows(effects)] == [
+        (2, 3),
+        (0, 8),
+        (0, 13),
+        (0, 25),
+    ]
+    assert let_through(effects) == math.floor(capacity(120) * (5 + 5 + 5 + 12) / 60)
 
 
 def test_a_release_is_told_to_the_contact_with_its_queue_before_the_row():

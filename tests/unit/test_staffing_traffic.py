@@ -9,6 +9,7 @@ from processors.staffing.logic.traffic import (
     aht_seconds,
     human_contacts_per_minute,
     observed,
+    own_contacts_per_minute,
     touches_people,
 )
 from schemas.fields import Handling, Pool
@@ -98,6 +99,22 @@ def test_a_contact_reaches_people_once_on_entry_or_when_a_person_takes_over(one,
     traffic = fold([one])
     assert sum(traffic["counts"]) == reaches
     assert touches_people(one) or not reaches
+
+
+def test_people_s_own_contacts_are_those_that_ai_would_not_have_had():
+    #  12 a minute of their own, and from the third minute on 30 that AI would have had
+    own = human_contacts(60, START, START + 5 * MINUTE)
+    displaced = human_contacts(90, START + 2 * MINUTE, START + 5 * MINUTE, displaced=True)
+    traffic, at = fold([*own, *displaced]), START + 5 * MINUTE - 1
+    assert own_contacts_per_minute(traffic, START, at) == pytest.approx(12, rel=1e-3)
+    assert human_contacts_per_minute(traffic, START, at) == pytest.approx(30, rel=1e-3)
+    assert own_contacts_per_minute(None, START, at) == 0
+
+
+def test_displaced_contacts_alone_move_the_window_on():
+    traffic = fold([delta(START), delta(START + WINDOW_MICROS, displaced=True)], now=START + WINDOW_MICROS)
+    assert own_contacts_per_minute(traffic, LONG_AGO, START + WINDOW_MICROS) == 0
+    assert own_contacts_per_minute(fold([delta(START)], traffic), LONG_AGO, START) == 0
 
 
 def test_a_contact_that_people_never_see_says_nothing_about_them():

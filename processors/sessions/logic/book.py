@@ -64,7 +64,7 @@ class Session(Entry, frozen=True):
 
     Of the first decision, by which volumes are counted: `decision_id` to `confidence`. As it is now: `agents`, one for
     each epoch, None where people have the contact, to `decision_now`. `hold_until`, `priority`: of a contact that
-    waits for room among people.
+    waits for room among people. `displaced`: as on the first decision.
     """
 
     decision_id: str
@@ -92,6 +92,7 @@ class Session(Entry, frozen=True):
     was_escalated: bool = False
     hold_until: int | None = None
     priority: int = 0
+    displaced: bool = False
 
     @classmethod
     def of(cls, decision: Decision, pool: Pool) -> Self:
@@ -123,6 +124,7 @@ class Session(Entry, frozen=True):
             was_watched=pool is Pool.AI_ASSISTED,
             hold_until=decision.hold_until if held else None,
             priority=decision.priority,
+            displaced=decision.displaced,
         )
 
     @property

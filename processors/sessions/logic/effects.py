@@ -67,6 +67,7 @@ def opened(interaction_id: str, session: Session) -> Effect:
             from_handling=None,
             to_handling=Handling.IN_PROGRESS,
             occurred_at=session.decided_at,
+            displaced=session.displaced,
         ),
     )
 
@@ -129,6 +130,7 @@ def closed(session: Session, completed: Completed) -> list[Effect]:
         talk_seconds=completed.talk_seconds,
         wrap_seconds=completed.wrap_seconds,
         occurred_at=completed.occurred_at,
+        displaced=session.displaced,
     )
     return [Effect(CLOSED, record), Effect(WFM_EVENTS, move)]
 

@@ -12,7 +12,7 @@ import math
 
 from processors.staffing.logic.erlang import MAX_AGENTS, Load, Targets, carried_per_minute, performance, required
 from processors.staffing.logic.plan import Plan
-from processors.staffing.logic.room import Scene, room_of, said_of
+from processors.staffing.logic.room import Scene, room_per_minute, said_of
 from processors.staffing.logic.signals import People
 from schemas.control import Availability
 from schemas.wfm import ActionKind, StaffingAction
@@ -27,7 +27,7 @@ def people_of(scene: Scene, plan: Plan, lost_per_minute: float, *, is_now: bool)
     if said is None:
         return People()
     there = min(said.agents_available, float(MAX_AGENTS))
-    spare = room_of(scene).per_minute if lost_per_minute > 0 else None
+    spare = room_per_minute(scene) if lost_per_minute > 0 else None
     gap = plan.after.agents - there
     short = lost_per_minute > 0 and gap > 0
     return People(there, gap, spare, _actions(plan, said, there, lost_per_minute) if short else ())

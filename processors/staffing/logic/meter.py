@@ -17,20 +17,18 @@ from runtime.state import KeyedState
 class Meter:
     """What was issued for a queue.
 
-    `lost_per_minute`: what AI does not take now, since `changed_at`; `over_at`: when it last came to be nothing.
-    `own_per_minute`: what people got of their own at the last issue in a loss. `issued_at`: of the row that stands,
-    null for none. `carry`: fraction of a contact. `partition`: where the next odd permit goes. `sweep`: place in line.
-    Instants in UTC microseconds.
+    `lost_per_minute`: what AI does not take now; `over_at`: when it last came to be nothing. `issued_at`: of the row
+    that stands, null for none; `period_seconds`: until the next, while nobody is held. `carry`: fraction of a contact.
+    `dealt`: permits until now, as `runtime.permits` counts. `sweep`: place in line. Instants in UTC microseconds.
     """
 
     revision: int = 0
     lost_per_minute: float = 0.0
-    changed_at: int = 0
     over_at: int | None = None
-    own_per_minute: float = 0.0
     issued_at: int | None = None
+    period_seconds: float = 0.0
     carry: float = 0.0
-    partition: int = 0
+    dealt: int = 0
     sweep: int = 0
 
 
@@ -50,11 +48,7 @@ def lose(queue: str, lost_per_minute: float, at: int, state: KeyedState) -> None
     if lost_per_minute == meter.lost_per_minute:
         return
     over_at = None if lost_per_minute else at
-    save(
-        state,
-        queue,
-        dataclasses.replace(meter, lost_per_minute=lost_per_minute, changed_at=at, over_at=over_at),
-    )
+    save(state, queue, dataclasses.replace(meter, lost_per_minute=lost_per_minute, over_at=over_at))
     if lost_per_minute:
         watch(queue, state)
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import NamedTuple
 
 from processors.staffing.logic import meter as meters
 from processors.staffing.logic.meter import Meter
-from processors.staffing.logic.room import Scene, room_of
-from runtime.permits import shares
+from processors.staffing.logic.room import Scene, room_per_minute
+from runtime.permits import cycle, kept_of, shares
 from runtime.snapshot import Snapshot
 from runtime.state import KeyedState
 from schemas import topics
@@ -23,8 +22,11 @@ from schemas.interactions import Released
 from schemas.topics import Effect
 from schemas.wfm import SpareCapacity
 
-ISSUE_SECONDS = 5.0
-"""Between two rows. A row goes to every router; at 5 s a queue that can take 12 a minute gives one each."""
+LEAST_SECONDS = 5.0
+"""Between two rows: a row goes to every router. So often while somebody is held, since the buffer loses no room."""
+MOST_SECONDS = 60.0
+"""Between two rows: room changes within minutes. Less, once there is a permit for each partition: those that are
+unspent are void with the next row, and who comes to a partition without one is turned away though another has one."""
 STANDS_ISSUES = 2
 """A row stands for so many: the next one may come late by one before routers are without."""
 TICK_SECONDS = 1.0
@@ -34,13 +36,6 @@ RELEASE_LOOK = 500
 SWEEP_LOOK = 20
 """Places swept per issue. Sessions say of each contact that it is over; the sweep is for those of which none does."""
 RELEASE_REASON = "room"
-
-
-class _Pace(NamedTuple):
-    """Seconds of Trunkline's time between two rows, and between two ticks."""
-
-    period: float
-    tick: float
 
 
 def issues(tenant: str, state: KeyedState, snapshot: Snapshot, at: int, now: int, partitions: int) -> list[Effect]:
@@ -81,22 +76,23 @@ def _is_wanted(scene: Scene) -> bool:
 
 def _issue(scene: Scene, partitions: int) -> list[Effect]:
     """Return what the room of the time since the last row lets out, and the row; nothing while that is young."""
-    meter, pace, line = scene.meter, _pace(scene.snapshot), scene.line
-    seconds = _covered_seconds(meter, pace, scene.now)
-    if seconds is None:
+    meter, line, tick = scene.meter, scene.line, _tick_seconds(scene.snapshot)
+    if not _is_due(meter, tick, scene.now, waited_for=len(line) > 0):
         return []
-    room = room_of(scene)
-    whole = math.floor(budget := meter.carry + room.per_minute * seconds / 60)
+    room = room_per_minute(scene)
+    period = _period_seconds(room, partitions, tick, waited_for=len(line) > 0)
+    budget = meter.carry + room * _covered_seconds(meter, tick, scene.now) / 60
+    whole = math.floor(budget)
     sweep = line.sweep(meter.sweep, SWEEP_LOOK, scene.now)
     released = line.release(whole, RELEASE_LOOK, scene.now)
-    shared = whole - len(released)
+    permits = shares(whole - len(released), partitions, meter.dealt)
     issued = dataclasses.replace(
         meter,
         revision=meter.revision + 1,
-        own_per_minute=room.own_per_minute,
         issued_at=scene.now,
+        period_seconds=period,
         carry=budget - whole,
-        partition=(meter.partition + shared) % partitions,
+        dealt=(meter.dealt + sum(permits)) % cycle(partitions),
         sweep=sweep,
     )
     meters.save(scene.state, scene.queue, issued)
@@ -104,11 +100,12 @@ def _issue(scene: Scene, partitions: int) -> list[Effect]:
         tenant=scene.tenant,
         queue=scene.queue,
         revision=issued.revision,
-        spare_contacts_per_minute=room.per_minute,
-        permits=shares(shared, partitions, meter.partition),
+        spare_contacts_per_minute=room,
+        permits=permits,
         held=len(line),
-        expires_at=scene.now + round(STANDS_ISSUES * pace.period * MICROS_PER_SECOND),
+        expires_at=scene.now + round(STANDS_ISSUES * period * MICROS_PER_SECOND),
         occurred_at=scene.now,
+        kept=kept_of(permits, meter.dealt),
     )
     return [*(_release(scene, interaction_id) for interaction_id in released), Effect(topics.SPARE, row)]
 
@@ -146,21 +143,33 @@ def _last(scene: Scene, partitions: int) -> list[Effect]:
     return [Effect(topics.SPARE, row)]
 
 
-def _covered_seconds(meter: Meter, pace: _Pace, now: int) -> float | None:
-    """Return the time that an issue is for, None while none is due.
-
-    After a silence longer than a row stands, or a clock set back by as much, it begins anew with one period.
-    """
+def _is_due(meter: Meter, tick: float, now: int, *, waited_for: bool) -> bool:
+    """Tell whether it is time for a row. tick: seconds between two ticks; waited_for: somebody is held."""
     if meter.issued_at is None:
-        return pace.period
-    since = (now - meter.issued_at) / MICROS_PER_SECOND
+        return True
+    period = max(LEAST_SECONDS, tick) if waited_for else meter.period_seconds
     # Ticks are a second apart, give or take: without the half, some rows would come a tick late.
-    if abs(since) < pace.period - pace.tick / 2:
-        return None
-    return since if 0 < since <= STANDS_ISSUES * pace.period else pace.period
+    return abs(now - meter.issued_at) / MICROS_PER_SECOND >= period - tick / 2
 
 
-def _pace(snapshot: Snapshot) -> _Pace:
+def _period_seconds(room: float, partitions: int, tick: float, *, waited_for: bool) -> float:
+    """Return the time from a row to the next. room: contacts per minute; tick, waited_for: as in `_is_due`."""
+    most = LEAST_SECONDS if waited_for else MOST_SECONDS
+    one_each = partitions * 60 / room if room else most
+    return max(LEAST_SECONDS, min(most, one_each), tick)
+
+
+def _covered_seconds(meter: Meter, tick: float, now: int) -> float:
+    """Return the time that a row is for: that since the last one.
+
+    After a silence longer than a row stands, or a clock set back by as much, it begins anew, and cautiously: when AI
+    is lost, people get the conversations that it had.
+    """
+    since = 0.0 if meter.issued_at is None else (now - meter.issued_at) / MICROS_PER_SECOND
+    return since if 0 < since <= STANDS_ISSUES * meter.period_seconds else max(LEAST_SECONDS, tick)
+
+
+def _tick_seconds(snapshot: Snapshot) -> float:
+    """Return Trunkline's time between two ticks."""
     setting: ClockSetting | None = snapshot.of(topics.CLOCK).get("clock")
-    tick = TICK_SECONDS * (setting.speed if setting else 1.0)
-    return _Pace(max(ISSUE_SECONDS, tick), tick)
+    return TICK_SECONDS * (setting.speed if setting else 1.0)

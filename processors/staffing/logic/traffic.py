@@ -4,10 +4,10 @@ Contacts are booked in a ring of 10-second buckets by the time at which they hap
 they were read, so a replay or another order of the log gives the same rates. State of a queue, as
 JSON data (None before its first human contact):
 
-    {"newest": bucket of counts[-1], "counts": [30 numbers], "aht_seconds": number or null,
-     "handled": contacts in it}
+    {"newest": bucket of counts[-1], "counts": [30 numbers], "own": [30 numbers],
+     "aht_seconds": number or null, "handled": contacts in it}
 
-where bucket = microseconds // BUCKET_MICROS.
+where bucket = microseconds // BUCKET_MICROS, and `own` counts those that AI would not have had.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def observed(traffic: Traffic | None, delta: VolumeDelta, aht_prior_seconds: flo
     at = min(delta.occurred_at, now)
     after = dict(traffic) if traffic else _nothing_yet(at)
     if reaches_people(delta):
-        _book(after, at // BUCKET_MICROS)
+        _book(after, at // BUCKET_MICROS, is_own=not delta.displaced)
     seconds = delta.talk_seconds + delta.wrap_seconds
     if _finished_by_people(delta) and seconds > 0:
         mean = aht_prior_seconds if after["aht_seconds"] is None else after["aht_seconds"]
@@ -70,35 +70,28 @@ def observed(traffic: Traffic | None, delta: VolumeDelta, aht_prior_seconds: flo
 
 
 def human_contacts_per_minute(traffic: Traffic | None, observed_since: int | None, at: int) -> float:
-    """Return the rate at which contacts reached people over the window that ends at `at`.
+    """Return the rate at which contacts were booked for people over the window that ends at `at`.
 
     The window is 5 minutes, or the time since `observed_since` where that is less, at least
     LEAST_OBSERVED_MICROS. Times in UTC microseconds; 0 before any contact.
     """
+    return _per_minute(traffic, "counts", observed_since, at)
+
+
+def own_contacts_per_minute(traffic: Traffic | None, observed_since: int | None, at: int) -> float:
+    """Return the same of people's own contacts alone: without those that came because AI was not available."""
+    return _per_minute(traffic, "own", observed_since, at)
+
+
+def _per_minute(traffic: Traffic | None, ring: str, observed_since: int | None, at: int) -> float:
     if traffic is None or observed_since is None:
         return 0.0
     last = at // BUCKET_MICROS
     first = last - BUCKETS + 1
     oldest = traffic["newest"] - BUCKETS + 1
-    contacts = sum(count for slot, count in enumerate(traffic["counts"], oldest) if first <= slot <= last)
+    contacts = sum(count for slot, count in enumerate(traffic[ring], oldest) if first <= slot <= last)
     span = max(at - max(first * BUCKET_MICROS, observed_since), LEAST_OBSERVED_MICROS)
     return float(contacts * 60 * MICROS_PER_SECOND / span)
-
-
-def counted_between(traffic: Traffic | None, start: int, end: int) -> tuple[int, float]:
-    """Return the contacts that reached people in the whole buckets within [start, end), and how many minutes those are.
-
-    At most the last BUCKETS - 1 buckets: the ring holds that many besides the one that `end` is in.
-    """
-    last = end // BUCKET_MICROS - 1
-    first = max(-(-start // BUCKET_MICROS), last - BUCKETS + 2)
-    if first > last:
-        return 0, 0.0
-    minutes = (last - first + 1) * BUCKET_SECONDS / 60
-    if traffic is None:
-        return 0, minutes
-    oldest = traffic["newest"] - BUCKETS + 1
-    return sum(n for slot, n in enumerate(traffic["counts"], oldest) if first <= slot <= last), minutes
 
 
 def aht_seconds(traffic: Traffic | None, prior_seconds: float) -> float:
@@ -109,7 +102,13 @@ def aht_seconds(traffic: Traffic | None, prior_seconds: float) -> float:
 
 
 def _nothing_yet(at: int) -> Traffic:
-    return {"newest": at // BUCKET_MICROS, "counts": [0] * BUCKETS, "aht_seconds": None, "handled": 0}
+    return {
+        "newest": at // BUCKET_MICROS,
+        "counts": [0] * BUCKETS,
+        "own": [0] * BUCKETS,
+        "aht_seconds": None,
+        "handled": 0,
+    }
 
 
 def reaches_people(delta: VolumeDelta) -> bool:
@@ -124,13 +123,14 @@ def _finished_by_people(delta: VolumeDelta) -> bool:
     return delta.to_handling in _PEOPLE_FINISHED and delta.from_handling in (None, Handling.IN_PROGRESS)
 
 
-def _book(traffic: Traffic, bucket: int) -> None:
+def _book(traffic: Traffic, bucket: int, *, is_own: bool) -> None:
     """Add a contact to a bucket of a state that is ours to change; before the ring's oldest it is dropped."""
     ahead = max(bucket - traffic["newest"], 0)
-    # [-BUCKETS:] keeps the length whether the ring moves by less or by more than itself.
-    counts = (traffic["counts"] + [0] * min(ahead, BUCKETS))[-BUCKETS:]
     traffic["newest"] += ahead
     slot = bucket - traffic["newest"] + BUCKETS - 1
-    if slot >= 0:
-        counts[slot] += 1
-    traffic["counts"] = counts
+    for ring, adds in (("counts", 1), ("own", int(is_own))):
+        # [-BUCKETS:] keeps the length whether the ring moves by less or by more than itself.
+        counts = (traffic[ring] + [0] * min(ahead, BUCKETS))[-BUCKETS:]
+        if slot >= 0:
+            counts[slot] += adds
+        traffic[ring] = counts

@@ -33,8 +33,8 @@ def interval_of(at: int) -> int:
 
 
 def observe(delta: VolumeDelta, state: KeyedState, at: int) -> None:
-    """Count a contact that has reached people at `at`, and settle the intervals that are over."""
-    if not reaches_people(delta):
+    """Count a contact of people's own that has come to them at `at`, and settle the intervals that are over."""
+    if delta.displaced or not reaches_people(delta):
         return
     name, interval = f"slots:{delta.queue}", interval_of(at)
     slots: dict[str, int] = dict(state.get(name) or {})
