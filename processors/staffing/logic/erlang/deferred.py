@@ -55,7 +55,8 @@ def deferred_required(work: Deferrable, max_occupancy: float = 0.85) -> int:
     # Work between the ends of two steps; from the first on, the backlog as well.
     base = np.where(np.arange(came.size) == 0, -work.backlog, came)
     span = ends[None, :] - ends[:, None] + work.deadline_seconds
-    asked = np.where(span >= work.deadline_seconds, (came[None, :] - base[:, None]) / np.abs(span), 0.0)
+    due = (came[None, :] - base[:, None]) / np.maximum(span, work.deadline_seconds)
+    asked = np.where(span >= work.deadline_seconds, due, 0.0)
     return int(np.ceil(float(asked.max()) * work.aht_seconds / max_occupancy * (1.0 - 1e-9)))
 
 

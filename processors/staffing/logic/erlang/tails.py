@@ -76,7 +76,7 @@ def log_density(x: Floats, y: Floats) -> Floats:
     """Return log p(x; y), of the Poisson density with mean y at a real x, for y above 0."""
     is_small = x < _LOADER_LEAST
     big = np.where(is_small, _LOADER_LEAST, x)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore"):  # the density of 0 mean is 0
         loader = -big * _excess((y - big) / big) - _stirling_error(big) - 0.5 * np.log(big) - _HALF_LOG_TWO_PI
     direct: Floats = xlogy(x, y) - y - gammaln(x + 1.0)
     return np.where(is_small, direct, loader)
@@ -84,7 +84,7 @@ def log_density(x: Floats, y: Floats) -> Floats:
 
 def is_light(x: Floats, y: Floats) -> Mask:
     """Say where y is so far under x that P(x, y) is a small tail."""
-    light: Mask = y < x - FAR * np.sqrt(x)
+    light: Mask = y < np.maximum(x - FAR * np.sqrt(x), x / 2.0)
     return light
 
 
