@@ -76,17 +76,15 @@ def line_of(traffic: Floats, agents: Floats, patience: Floats, log_inverse: Floa
 
 def answered_within(line: Line, patiences: Floats) -> Floats:
     """Return the share of all contacts that is answered within so many mean patiences."""
-    kept = np.exp(-patiences)
-    y_then = line.y * kept
+    y_then = line.y * np.exp(-patiences)
+    later, edge = np.empty_like(y_then), np.empty_like(y_then)
     light = is_light(line.x, line.y)
-    log_then = log_queue_sum(line.x, y_then)
-    log_drift = line.y * -np.expm1(-patiences) - line.x * patiences  # log p(x; y) - log p(x; y_then)
-    heavy_tail = gammainc(line.x, np.where(light, line.x, line.y))
-    with np.errstate(over="ignore", invalid="ignore"):
-        later = np.where(light, np.exp(log_drift + log_then - line.log_sum), gammainc(line.x, y_then) / heavy_tail)
-        edge = np.where(
-            light, np.exp(log_drift - line.log_sum), np.exp(log_density(line.x, y_then)) / heavy_tail
-        )  # fmt: skip
+    x, y, then, sum_ = line.x[light], line.y[light], y_then[light], line.log_sum[light]
+    drift = y * -np.expm1(-patiences[light]) - x * patiences[light]  # log p(x; y) - log p(x; y_then)
+    later[light], edge[light] = np.exp(drift + log_queue_sum(x, then) - sum_), np.exp(drift - sum_)
+    x, y, then = line.x[~light], line.y[~light], y_then[~light]
+    tail = gammainc(x, y)
+    later[~light], edge[~light] = gammainc(x, then) / tail, np.exp(log_density(x, then)) / tail
     served = (1.0 - line.waits) + line.waits / line.rho * (1.0 - later + edge - np.exp(-line.log_sum))
     return np.clip(served, 0.0, 1.0)
 
