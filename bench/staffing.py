@@ -94,7 +94,7 @@ def _simulations(*, quick: bool) -> Sequence[Seen]:
         for agents, load in queues
         for each in ((agents, load, math.inf), (agents, min(load * _MORE, 1.15), _PATIENCE))
     ]
-    runs, contacts = (5, 1_000) if quick else (30, 20_000)
+    runs, contacts = (5, 1_000) if quick else (20, 10_000)
     say(f"simulating {len(both)} queues, {runs} runs of {contacts:,} contacts each")
     return list(against_simulations(both, runs, contacts, most_for_ciw=_QUEUES[-1][0]))
 

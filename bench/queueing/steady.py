@@ -23,7 +23,8 @@ LOADS = {"C": ((0.5, math.inf), (0.9, math.inf), (0.999, math.inf)), "A": ((0.7,
 """Of each model: traffic an agent, and patience in handle times."""
 FIGURES = ("wait_probability", "service_level", "asa_seconds", "abandonment")
 _CONFIDENCE = 0.99
-_WARM_UP_HANDLE_TIMES = 30.0
+_WARM_UP_HANDLE_TIMES, _WARM_UP_CONTACTS = 10.0, 2_000
+"""The longer of the two: small groups need many contacts, large ones some handle times, to forget their empty start."""
 
 
 class Off(NamedTuple):
@@ -84,10 +85,14 @@ def against_simulations(
     """Yield figures of queues (agents, traffic an agent, patience in handle times), by `runs` of so many contacts."""
     for agents, load, patience in queues:
         rate = load * agents / AHT_SECONDS
-        until = _WARM_UP_HANDLE_TIMES * AHT_SECONDS + contacts / rate
+        warm = max(_WARM_UP_HANDLE_TIMES * AHT_SECONDS, _WARM_UP_CONTACTS / rate)
         formula = performance(Load(rate * 60, AHT_SECONDS, patience * AHT_SECONDS), agents, WITHIN_SECONDS)
-        heap = _intervals(_heap, runs, rate, agents, patience * AHT_SECONDS, until)
-        peer = _intervals(_ciw, runs, rate, agents, patience * AHT_SECONDS, until) if agents <= most_for_ciw else None
+        heap = _intervals(_heap, runs, rate, agents, patience * AHT_SECONDS, warm, contacts)
+        peer = (
+            _intervals(_ciw, runs, rate, agents, patience * AHT_SECONDS, warm, contacts)
+            if agents <= most_for_ciw
+            else None
+        )
         yield from _rows(agents, load, patience, formula, heap, peer)
 
 
@@ -110,17 +115,22 @@ def _ciw(seed: int, rate: float, agents: int, patience: float, until: float) -> 
     return ciw_simulated(seed, rate, agents, AHT_SECONDS, patience, until)
 
 
-def _intervals(simulate: Callable[..., Contacts], runs: int, *how: float) -> dict[str, tuple[float, float]]:
-    """Return mean and half of the confidence interval of each figure, over runs that start empty and warm up."""
-    seen = [_figures(simulate(seed, *how)) for seed in range(runs)]
+def _intervals(
+    simulate: Callable[..., Contacts], runs: int, rate: float, agents: int, patience: float, warm: float, contacts: int
+) -> dict[str, tuple[float, float]]:
+    """Return mean and half of the confidence interval of each figure, over runs that start empty and warm up.
+
+    They go on after the last contact that counts, for ciw tells of a contact when it is over.
+    """
+    until = warm + contacts / rate
+    seen = [_figures(simulate(seed, rate, agents, patience, until + warm).within(warm, until)) for seed in range(runs)]
     wide = float(student.ppf((1.0 + _CONFIDENCE) / 2.0, runs - 1)) / math.sqrt(runs)
     columns = {name: [each[name] for each in seen] for name in FIGURES}
     return {name: (statistics.mean(values), wide * statistics.stdev(values)) for name, values in columns.items()}
 
 
 def _figures(contacts: Contacts) -> dict[str, float]:
-    late = contacts.arrivals > _WARM_UP_HANDLE_TIMES * AHT_SECONDS
-    waits, answered = contacts.waits[late], contacts.answered[late]
+    waits, answered = contacts.waits, contacts.answered
     return {
         "wait_probability": float(np.mean(waits > 0)),
         "service_level": float(np.mean(answered & (waits <= WITHIN_SECONDS))),

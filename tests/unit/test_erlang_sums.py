@@ -167,6 +167,8 @@ def test_places_for_a_blocking_are_the_least() -> None:
         (lambda: required(Load(1, 60), Targets(max_abandonment=2)), "max_abandonment is 2"),
         (lambda: required(Load(1e9, 60, 60)), "more than 1000000 agents"),
         (lambda: servers_for_blocking(5, 0), "max_blocking is 0"),
+        (lambda: servers_for_blocking(1e9, 0.01), "more than 1000000 agents"),
+        (lambda: performance(Load(1e300, 1e300), 5), "times aht_seconds is inf"),
     ],
 )
 def test_what_makes_no_sense_is_named(call, named) -> None:

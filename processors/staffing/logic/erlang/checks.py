@@ -20,7 +20,7 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 Numbers: TypeAlias = float | Sequence[float] | Floats | Whole
 """One number or many; many are broadcast against each other as numpy does."""
 Figures: TypeAlias = Any
-"""A float where every argument is one number, else an array of float64."""
+"""A plain number where every argument is one number, else an array."""
 
 MAX_AGENTS = 1_000_000
 """A guard against wrong units, ten times the largest centre that results were checked for."""

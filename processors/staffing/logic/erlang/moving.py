@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from processors.staffing.logic.erlang.checks import Floats, check_not_negative, check_positive
+from processors.staffing.logic.erlang.checks import Floats, Whole, check_not_negative, check_positive
 from processors.staffing.logic.erlang.course import Course, Moved
 from processors.staffing.logic.erlang.fluid import fluid
 from processors.staffing.logic.erlang.required import Targets, required
@@ -49,7 +49,7 @@ def offered_load(
     return result
 
 
-def required_along(course: Course, targets: Targets) -> Floats:
+def required_along(course: Course, targets: Targets) -> Whole:
     """Return the agents of each step that meet the targets for its modified offered load; `course.agents` are ignored.
 
     Each step is taken as a steady state of its own, which is the pointwise stationary approximation (Green & Kolesar

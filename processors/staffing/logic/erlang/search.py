@@ -22,6 +22,8 @@ def least(is_met: Callable[[Whole, Whole], Mask], low: Whole) -> Whole:
     targets lie from traffic (Halfin & Whitt 1981); the last one is bisected. Raises ErlangInputError where
     MAX_AGENTS would not do.
     """
+    if np.any(low > MAX_AGENTS):
+        raise _too_many()
     found = np.array(low, dtype=np.int64).reshape(-1)
     places = np.arange(found.size)
     places = places[~is_met(found, places)]
@@ -30,15 +32,17 @@ def least(is_met: Callable[[Whole, Whole], Mask], low: Whole) -> Whole:
     open_ = np.arange(places.size)
     while open_.size:
         if np.any(below[open_] >= MAX_AGENTS):
-            raise ErlangInputError(
-                f"more than {MAX_AGENTS} agents would be needed: check the units, or ask for less than that"
-            )
+            raise _too_many()
         open_ = open_[~is_met(above[open_], places[open_])]
         below[open_] = above[open_]
         stride[open_] *= 2
         above[open_] = np.minimum(below[open_] + stride[open_], MAX_AGENTS)
     found[places] = _bisected(is_met, places, below, above)
     return found.reshape(np.shape(low))
+
+
+def _too_many() -> ErlangInputError:
+    return ErlangInputError(f"more than {MAX_AGENTS} agents would be needed: check the units, or ask for less")
 
 
 def _bisected(is_met: Callable[[Whole, Whole], Mask], places: Whole, below: Whole, above: Whole) -> Whole:

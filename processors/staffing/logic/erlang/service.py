@@ -40,7 +40,8 @@ class Load:
     def traffic_erlangs(self) -> Figures:
         """Contacts in service at once, on average, if none waited."""
         rate, aht = arrays(self.contacts_per_minute, self.aht_seconds)
-        return as_given(rate / 60.0 * aht)
+        with np.errstate(over="ignore"):  # infinity is refused where the load is used
+            return as_given(rate / 60.0 * aht)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
