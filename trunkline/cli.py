@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 
 import click
 
 from schemas.errors import TrunklineError
+from trunkline.lazy import LazyGroup
 
 _COMMANDS: dict[str, tuple[str, str, str]] = {
     # name: (module, attribute, the line that `trunkline --help` shows)
@@ -28,6 +28,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "restore": ("router.kill_cli", "restore", "Take a kill back."),
     "breakers": ("processors.breakers.cli", "breakers", "What AI agents' breakers do, and orders to them."),
     "providers": ("processors.breakers.providers_cli", "providers", "How providers of AI agents keep their word."),
+    "wfm": ("trunkline.wfm", "wfm", "What workforce planners ask: people for a load."),
     "keys": ("trunkline.keys", "keys", "API keys: who may look up contacts."),
     "router": ("router.cli", "router", "Service: decide who handles each contact."),
     "sessions": ("processors.sessions.cli", "sessions", "Service: follow contacts to their end; `show` tells one."),
@@ -52,29 +53,16 @@ def _in_checkout() -> bool:
     return (Path(__file__).parent.parent / "bench" / "cli.py").is_file()
 
 
-class _LazyGroup(click.Group):
-    """Loads a command's module when it is called: `--help` stays quick."""
-
-    def list_commands(self, _context: click.Context) -> list[str]:
-        return list(_commands())
-
-    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+class _Root(LazyGroup):
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name == "bench" and not _in_checkout():
             raise click.UsageError(
                 "the benchmarks are not part of the installed package: run 'make bench' in a checkout of the repository"
             )
-        if name not in _commands():
-            return None
-        module, attribute, _ = _commands()[name]
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, _, about) in _commands().items()])
+        return super().get_command(context, name)
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Root, commands_by_name=_commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="trunkline")
 def root() -> None:
     """Route contacts between an ACD, its AI agents and its people, on Apache Kafka.
