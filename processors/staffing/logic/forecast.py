@@ -77,7 +77,7 @@ class Outage:
             return 0.0
         spread = math.log(self.p90_seconds / self.p50_seconds) / Z_90 if self.p90_seconds > self.p50_seconds else 0.0
         if not spread:
-            return 0.5 ** (seconds / self.p50_seconds)
+            return float(0.5 ** (seconds / self.p50_seconds))
         return 0.5 * math.erfc(math.log(seconds / self.p50_seconds) / spread / math.sqrt(2.0))
 
 

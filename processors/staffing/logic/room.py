@@ -90,7 +90,7 @@ def room_per_minute(scene: Scene) -> float:
     except ErlangInputError:
         # Nothing can be planned for such targets; the impact that asked for it has its dead letter.
         return 0.0
-    return min(max(carried - taken, 0.0), MOST_PER_MINUTE)
+    return float(min(max(carried - taken, 0.0), MOST_PER_MINUTE))
 
 
 def _before_per_minute(scene: Scene) -> float:
