@@ -91,6 +91,7 @@ def to_record(message: Message, settings: Settings) -> Record:
         message.key(),
         message.value(),
         tuple(message.headers() or ()),
+        message.timestamp()[1],
     )
 
 
@@ -208,8 +209,9 @@ class Reader:
             place = (message.topic(), message.partition())
             if error is None:
                 self._at_end[place] = False
-                self._read_to[place] = message.timestamp()[1] / 1000
-                records.append(to_record(message, self._settings))
+                record = to_record(message, self._settings)
+                self._read_to[place] = record.timestamp_ms / 1000
+                records.append(record)
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's public codes bear it
                 self._at_end[place] = True
             elif error.fatal() or not _passing(error):

@@ -119,6 +119,52 @@ class Catalogue:
         self.view_undecodable = Counter(
             "trunkline_view_undecodable_total", "Records that a live view could not read.", registry=r
         )
+        self._add_webhooks()
+
+    def _add_webhooks(self) -> None:
+        r, of_each = self.registry, ["subscription"]
+        self.webhook_attempts = Counter(
+            "trunkline_webhook_attempts_total",
+            "Attempts to send a message, by what came of them: http_2xx is a delivery.",
+            ["subscription", "outcome"],
+            registry=r,
+        )
+        self.webhook_dead_letters = Counter(
+            "trunkline_webhook_dead_letters_total", "Messages that were given up.", of_each, registry=r
+        )
+        self.webhook_seconds = Histogram(
+            "trunkline_webhook_seconds",
+            "From a record's timestamp to its receiver's 2xx.",
+            buckets=_LATENCY_BUCKETS,
+            registry=r,
+        )
+        self.webhook_waiting = Gauge(
+            "trunkline_webhook_waiting", "Messages taken on and not delivered, at most 500.", of_each, registry=r
+        )
+        self.webhook_behind = Gauge(
+            "trunkline_webhook_behind_records",
+            "Records between what is delivered and the ends of the topics, other tenants' included.",
+            of_each,
+            registry=r,
+        )
+        self.webhook_oldest_seconds = Gauge(
+            "trunkline_webhook_oldest_seconds",
+            "Age of the oldest message that waits, 0 without one.",
+            of_each,
+            registry=r,
+        )
+        self.webhook_failing_seconds = Gauge(
+            "trunkline_webhook_failing_seconds",
+            "Seconds for which a receiver took nothing that it was sent; 0 while it takes.",
+            of_each,
+            registry=r,
+        )
+        self.webhook_unusable = Gauge(
+            "trunkline_webhook_unusable",
+            "1 while a subscription is not delivered for a reason on our side, such as another key: see the log.",
+            of_each,
+            registry=r,
+        )
 
 
 METRICS = Catalogue()

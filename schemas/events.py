@@ -7,7 +7,7 @@ the contract tests hold the two together. To add a record: add the type to a mod
 
 from __future__ import annotations
 
-from schemas import agents, control, conversations, interactions, supervision, views, wfm
+from schemas import agents, control, conversations, interactions, supervision, views, webhooks, wfm
 from schemas.fields import Event
 
 EVENT_TYPES: tuple[type[Event], ...] = (
@@ -63,6 +63,8 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     control.QueuePlan,
     control.ClockSetting,
     control.Fault,
+    webhooks.WebhookSubscription,
+    webhooks.WebhookDisabled,
 )
 
 BY_NAME: dict[str, type[Event]] = {kind.__name__: kind for kind in EVENT_TYPES}

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from schemas import agents, control, conversations, interactions, supervision, views, wfm
+from schemas import agents, control, conversations, interactions, supervision, views, webhooks, wfm
 from schemas.fields import Event
 from schemas.policy_check import check_kill, check_plan, check_policy
 
@@ -162,6 +162,16 @@ def turn_key(interaction_id: str, epoch: int, turn: int) -> str:
     return _joined("/", interaction_id, f"turn-{epoch}-{turn}")
 
 
+def disabled_key(subscription: str) -> str:
+    """Key of the word that a subscription's receiver is gone."""
+    return _joined("/", subscription, "disabled")
+
+
+def _subscription(event: Any) -> str:
+    gone = isinstance(event, webhooks.WebhookDisabled)
+    return disabled_key(event.subscription) if gone else _joined("/", event.subscription)
+
+
 def _view(event: Any) -> str:
     if isinstance(event, views.TurnView):
         return turn_key(event.interaction_id, event.exchange.epoch, event.exchange.turn)
@@ -217,7 +227,7 @@ SESSION_VIEWS = Topic(
 )  # fmt: skip
 ALERTS = Topic(
     "alerts", "what people must put right", "tenant", _tenant, (conversations.Alert,),
-    ("sessions", "health", "analytics"), ("anyone",),
+    ("sessions", "health", "analytics", "webhooks-sender"), ("anyone",),
 )  # fmt: skip
 CLOSED = Topic(
     "interactions.closed", "exactly one per contact: final handling and time components", "interaction_id",
@@ -294,6 +304,12 @@ MODELS = Topic(
     "models", "which model finds the intents of a tenant's contacts", "tenant, or '*' for all others", _tenant,
     (control.ModelAssignment,), ("operators",), ("router",), layout=Layout.CONTROL, retention_ms=-1,
 )  # fmt: skip
+WEBHOOKS = Topic(
+    "webhooks", "who is sent what over HTTP; its dead letters are what receivers did not take",
+    "subscription, or subscription/disabled", _subscription,
+    (webhooks.WebhookSubscription, webhooks.WebhookDisabled), ("operators", "webhooks-sender"), ("webhooks-sender",),
+    layout=Layout.CONTROL, retention_ms=-1, dead_letters=True,
+)  # fmt: skip
 CLOCK = Topic(
     "clock", "how Trunkline's time runs", "'clock'", lambda _event: "clock", (control.ClockSetting,),
     ("simulator",), ("all services",), layout=Layout.CONTROL, retention_ms=-1,
@@ -306,8 +322,8 @@ FAULTS = Topic(
 TOPICS: tuple[Topic, ...] = (
     OFFERED, CLASSIFIED, ROUTED, INTERACTION_EVENTS, ASSIGNMENTS, HANDOFFS, SUPERVISION_REQUESTS, SUPERVISION_EVENTS,
     SESSION_VIEWS, ALERTS, CLOSED, TIMERS, AGENT_EVENTS, TRANSITIONS, BREAKER_STATE, PROBES,
-    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, SPARE, CONTAINMENT, POLICY, COMMANDS, AVAILABILITY, PLANS, MODELS, CLOCK,
-    FAULTS,
+    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, SPARE, CONTAINMENT, POLICY, COMMANDS, AVAILABILITY, PLANS, MODELS, WEBHOOKS,
+    CLOCK, FAULTS,
 )  # fmt: skip
 ANY_TENANT = "*"
 """Key of `models` that stands for every tenant without a model of its own."""

@@ -30,6 +30,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "providers": ("processors.breakers.providers_cli", "providers", "How providers of AI agents keep their word."),
     "wfm": ("trunkline.wfm", "wfm", "What workforce planners ask: people for a load."),
     "keys": ("trunkline.keys", "keys", "API keys: who may look up contacts."),
+    "webhooks": ("wfm_bridge.webhooks.cli", "webhooks", "Who is sent what over HTTP; try and replay it."),
     "router": ("router.cli", "router", "Service: decide who handles each contact."),
     "sessions": ("processors.sessions.cli", "sessions", "Service: follow contacts to their end; `show` tells one."),
     "supervisors": ("processors.cli", "supervisors", "Service: who watches which contact."),
@@ -40,6 +41,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "counts": ("processors.cli", "counts", "Service: contacts at once that have ended."),
     "copies": ("processors.cli", "copies", "Service: copies of contacts for look-ups."),
     "bridge": ("wfm_bridge.cli", "bridge", "Service: live views over HTTP."),
+    "webhooks-sender": ("wfm_bridge.webhooks.cli", "sender", "Service: webhooks to receivers."),
 }
 _BENCH = ("bench.cli", "bench", "Measure Trunkline beside its limit and its peers.")
 """Only in a checkout, where `bench` lies beside this package: what is installed does not bring it."""
