@@ -180,6 +180,7 @@ class AlertKind(enum.StrEnum):
     THROUGHPUT_LOW = "throughput_low"
     UTILISATION_HIGH = "utilisation_high"
     CONTAINMENT_FALLING = "containment_falling"
+    VOLUMES_UNBALANCED = "volumes_unbalanced"
 
 
 class Alert(Event, frozen=True, kw_only=True):

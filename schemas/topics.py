@@ -136,7 +136,8 @@ def kill_scope(tenant: str | None, endpoint: str | None = None) -> str:
 
 
 def _cell(row: Any) -> str:
-    return _joined("|", row.tenant, row.queue, row.intent, row.channel, row.language, str(row.interval_start))
+    interval = "late" if row.late else str(row.interval_start)
+    return _joined("|", row.tenant, row.queue, row.intent, row.channel, row.language, interval)
 
 
 def queue_key(tenant: str, queue: str) -> str:

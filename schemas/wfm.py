@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 from schemas.fields import (
+    MICROS_PER_SECOND,
     BreakerState,
     Channel,
     Count,
@@ -19,6 +20,9 @@ from schemas.fields import (
     Probability,
     Seconds,
 )
+
+INTERVAL_MICROS = 15 * 60 * MICROS_PER_SECOND
+"""Arrival interval of volumes and handle times: 15 minutes, the common grain of WFM."""
 
 
 class VolumeDelta(Event, frozen=True, kw_only=True):
@@ -105,7 +109,8 @@ class VolumeRow(Event, frozen=True, kw_only=True):
     """Volumes of one cell: an upsert, accepted when its revision is equal or above.
 
     offered = ai_contained + ai_assisted + ai_escalated + human_only + deflected + abandoned
-    + in_progress, in every row.
+    + in_progress, in every row. `late`: of no interval (`interval_start` 0), but the total of what came more than seven
+    days after its own had ended; the sum of all rows includes it.
     """
 
     tenant: Id
@@ -124,6 +129,12 @@ class VolumeRow(Event, frozen=True, kw_only=True):
     abandoned: Count
     in_progress: Count
     updated_at: Micros
+    late: bool = False
+
+    @property
+    def conserved(self) -> bool:
+        """Whether the contacts offered are those in the handling states: neither is counted from the other."""
+        return self.offered == sum(int(getattr(self, handling)) for handling in Handling)
 
 
 class CapacitySignal(Event, frozen=True, kw_only=True):

@@ -114,12 +114,28 @@ def parse_range(from_: str | None, to: str | None) -> tuple[int | None, int | No
     return from_micros, to_micros
 
 
+def parse_intervals(from_: str | None, to: str | None, *, late: bool) -> tuple[int | None, int | None]:
+    """Return both ends as `parse_range` does; raises RequestError (422) also where `late` is asked with either."""
+    ends = parse_range(from_, to)
+    if late and ends != (None, None):
+        raise RequestError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "'late' goes with no range of time: what came too late is of no interval any more",
+            f"late=true&from={from_ or ''}&to={to or ''}",
+            "Leave 'from' and 'to' away for totals, or 'late' for intervals.",
+        )
+    return ends
+
+
 _Page = Annotated[Window, Depends(_window)]
 _Tenant = Annotated[str | None, Query(description="only this tenant")]
 _Queue = Annotated[str | None, Query(description="only this human queue")]
 _Intent = Annotated[str | None, Query(description="only this intent")]
 _By = Annotated[By | None, Query(description="only rows of all contacts together, of each queue, or of each intent")]
 _Span = Annotated[TrendSpan | None, Query(description="only this span: the rolling five minutes, hour, day, ...")]
+_Late = Annotated[
+    bool, Query(description="also the totals of what came too late for its interval; not with a range of time")
+]
 _State = Annotated[BreakerState | None, Query(description="only breakers now in this state")]
 _From = Annotated[
     str | None,
@@ -172,15 +188,17 @@ def _wfm(views: Views, progress: Progress) -> APIRouter:
         intent: _Intent = None,
         from_: _From = None,
         to: _To = None,
+        late: _Late = False,
     ) -> dict[str, Any]:
         """Contacts of each tenant, queue, intent, channel, language and 15-minute arrival interval.
 
         In every row offered = ai_contained + ai_assisted + ai_escalated + human_only + deflected + abandoned +
-        in_progress. Listed by interval, then tenant, queue, intent, channel and language.
+        in_progress. Rows with `late` are of no interval: what came more than seven days after its own had ended. Listed
+        by interval, then tenant, queue, intent, channel and language; late ones first.
         """
-        from_micros, to_micros = parse_range(from_, to)
+        first, last = parse_intervals(from_, to, late=late)
         return window.page(
-            views.volume.select(tenant=tenant, queue=queue, intent=intent, from_micros=from_micros, to_micros=to_micros)
+            views.volume.select(tenant=tenant, queue=queue, intent=intent, from_micros=first, to_micros=last, late=late)
         )
 
     @router.get(

@@ -77,6 +77,10 @@ class Cell(NamedTuple):
     language: str
 
 
+_BEFORE_TIME = -1
+"""Where rows of no interval are listed: before all others, and in no range of time."""
+
+
 class VolumeView:
     """Rows of `wfm.volume`, listed by interval, tenant, queue, intent, channel and language."""
 
@@ -89,7 +93,8 @@ class VolumeView:
 
     def apply(self, row: VolumeRow) -> Verdict:
         """Take a row, unless the one that is there has a higher revision."""
-        cell = Cell(row.interval_start, row.tenant, row.queue, row.intent, row.channel, row.language)
+        interval_start = _BEFORE_TIME if row.late else row.interval_start
+        cell = Cell(interval_start, row.tenant, row.queue, row.intent, row.channel, row.language)
         known = self._rows.get(cell)
         if known is None:
             insort(self._order, cell)
@@ -106,19 +111,23 @@ class VolumeView:
         intent: str | None = None,
         from_micros: int | None = None,
         to_micros: int | None = None,
+        late: bool = False,
     ) -> list[VolumeRow]:
-        """Return the rows whose interval starts in [from_micros, to_micros) and that match the names given."""
+        """Return the rows whose interval starts in [from_micros, to_micros) and that match the names given.
+
+        late: also those of no interval, the totals of what came too late for its own.
+        """
         return [
             self._rows[cell]
-            for cell in self._between(from_micros, to_micros)
+            for cell in self._between(_BEFORE_TIME if late else from_micros or 0, to_micros)
             if (tenant is None or cell.tenant == tenant)
             and (queue is None or cell.queue == queue)
             and (intent is None or cell.intent == intent)
         ]
 
-    def _between(self, from_micros: int | None, to_micros: int | None) -> Iterator[Cell]:
+    def _between(self, from_micros: int, to_micros: int | None) -> Iterator[Cell]:
         order = cast(list[tuple[Any, ...]], self._order)
-        first = 0 if from_micros is None else bisect_left(order, (from_micros,))
+        first = bisect_left(order, (from_micros,))
         last = len(order) if to_micros is None else bisect_left(order, (to_micros,))
         return iter(self._order[first:last])
 

@@ -65,6 +65,18 @@ def test_each_filter_leaves_only_its_own_rows() -> None:
     assert view.select(tenant="acme", queue="billing", intent="refund") == [rows[0]]
 
 
+def test_late_totals_are_in_no_range_of_time_and_listed_first_where_they_are_asked_for() -> None:
+    view = VolumeView()
+    rows = [volume(1), volume(), msgspec.structs.replace(volume(), late=True)]
+    for row in rows:
+        assert view.apply(row) is Verdict.APPLIED
+    assert view.select() == view.select(from_micros=0) == view.select(to_micros=9 * QUARTER) == [rows[1], rows[0]]
+    assert view.select(late=True) == [rows[2], rows[1], rows[0]]
+    assert view.select(late=True, queue="sales") == []
+    assert view.apply(msgspec.structs.replace(rows[2], revision=0)) is Verdict.OLDER
+    assert len(view) == 3
+
+
 def trend(start: int = 0, revision: int = 1, span: TrendSpan = TrendSpan.HOUR, **names: str) -> ContainmentRow:
     return ContainmentRow(
         tenant="acme", span=span, starts_at=start * QUARTER, revision=revision, contacts=1, contained=1, assisted=0,

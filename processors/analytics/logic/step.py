@@ -1,4 +1,8 @@
-"""The fold of analytics: deltas are counted as they come, and told at each tick."""
+"""The fold of analytics: deltas are counted as they come, and told at each tick.
+
+State of a tenant, besides what its modules keep: `trends` -> revision of the last rows. It is one count for all rows,
+so that it grows for each key though cells are forgotten.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from schemas.agents import Tick
 from schemas.fields import Event
 from schemas.topics import Effect
 from schemas.wfm import VolumeDelta
+
+_REVISION = "trends"
 
 
 def step(event: Event, state: KeyedState, snapshot: Snapshot, now: int) -> list[Effect]:  # noqa: ARG001 - one shape
@@ -23,20 +29,27 @@ def step(event: Event, state: KeyedState, snapshot: Snapshot, now: int) -> list[
 
     Returns:
         At a Tick, one VolumeRow and one ContainmentRow per cell changed since the last one, and an Alert for each
-        fall in containment that is now certain enough; otherwise nothing.
+        row of volumes that is not conserved and each fall in containment that is now certain enough; otherwise nothing.
 
     Raises:
         RecordError: reason `negative_count`, where a contact leaves a state that its cell does
             not hold.
     """
     if isinstance(event, VolumeDelta):
-        volumes.count(event, state)
+        volumes.count(event, state, now)
         closings.book(event, state, now)
     elif isinstance(event, Tick):
-        ended = closings.take(state)
-        return [
-            *volumes.changed_rows(event.key, state, now),
-            *trends.changed_rows(event.key, ended, state, now),
-            *alerts(event.key, ended, state, now),
-        ]
+        return _told(event.key, state, now)
     return []
+
+
+def _told(tenant: str, state: KeyedState, now: int) -> list[Effect]:
+    revision = state.get(_REVISION, 0) + 1
+    ended = closings.take(state)
+    rows = [
+        *volumes.changed_rows(tenant, state, now, revision),
+        *trends.changed_rows(tenant, ended, state, now, revision),
+    ]
+    if rows:
+        state.set(_REVISION, revision)
+    return [*rows, *alerts(tenant, ended, state, now)]

@@ -6,7 +6,6 @@ State of a tenant (a scope is `a`, `q<queue>` or `i<intent>`):
 
 - `trend:<kind>:<start>:<scope>` -> contacts by outcome, of one cell; `keeping` knows when it leaves
 - `rolling:<scope>` -> sums of the cells of ten seconds that are in the window
-- `trends` -> revision of the last rows: one count for all, so that it grows for each key though cells are forgotten
 """
 
 from __future__ import annotations
@@ -24,34 +23,29 @@ from processors.analytics.logic.closings import (
     OUTCOMES,
     Closings,
 )
-from processors.analytics.logic.keeping import Cell, Kind
+from processors.analytics.logic.keeping import SPANS, Cell, Kind
 from runtime.state import KeyedState
 from schemas.topics import CONTAINMENT, Effect
 from schemas.wfm import ContainmentRow, TrendSpan
 
 Z_95 = 1.959964
 """Standard normal quantile of 97.5 %."""
-_REVISION = "trends"
 _ALL = "a"
 _Changed = dict[Cell, list[int]]
 
 
-def changed_rows(tenant: str, ended: Iterable[Closings], state: KeyedState, now: int) -> list[Effect]:
+def changed_rows(tenant: str, ended: Iterable[Closings], state: KeyedState, now: int, revision: int) -> list[Effect]:
     """Book closes to their own hour, day, week and month, and return a row of each cell that changed.
 
     Those of five minutes change also as closes leave the window: when the last has left, a row of no contacts says so,
     once. Rows come in the order of their cells, whatever the order of `ended`. now: UTC microseconds.
     """
     changed: _Changed = {}
-    for cell in keeping.leaving(state, now):
+    for cell in keeping.leaving(state, SPANS, now):
         _forget(state, cell, changed)
     for (scope, bucket), counts in sorted(_by_scope(ended).items()):
-        for kind in Kind:
+        for kind in SPANS:
             _add(state, Cell(kind, keeping.start_of(kind, bucket * BUCKET_MICROS), scope), counts, now, changed)
-    if not changed:
-        return []
-    revision = state.get(_REVISION, 0) + 1
-    state.set(_REVISION, revision)
     window = keeping.start_of(Kind.SECONDS_10, now) - keeping.WINDOW_MICROS + BUCKET_MICROS
     return [
         Effect(CONTAINMENT, _row(tenant, cell, counts, revision, now, max(0, window)))

@@ -25,10 +25,7 @@ from schemas.topics import (
 )
 from schemas.triggers import Triggered
 from schemas.views import Exchange, SessionView, Transferred, TurnView
-from schemas.wfm import Held, VolumeDelta
-
-INTERVAL_MICROS = 15 * 60 * 1_000_000
-"""Arrival interval of volumes: 15 minutes, the common grain of WFM."""
+from schemas.wfm import INTERVAL_MICROS, Held, VolumeDelta
 
 
 def handling_of(session: Session, completed: Completed) -> Handling:
