@@ -49,6 +49,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     agents.ProviderStatus,
     agents.ProbeRequest,
     wfm.VolumeDelta,
+    wfm.Finding,
     wfm.Impact,
     wfm.VolumeRow,
     wfm.CapacitySignal,

@@ -243,8 +243,9 @@ PROBES = Topic(
     (agents.ProbeRequest,), ("health",), ("AI platforms",),
 )  # fmt: skip
 WFM_EVENTS = Topic(
-    "wfm.events", "inbox of analytics and staffing: delta, impact, held, tick", "tenant", _tenant,
-    (wfm.VolumeDelta, wfm.Impact, wfm.Held, agents.Tick), ("sessions", "health", "clock"), ("analytics", "staffing"),
+    "wfm.events", "inbox of analytics and staffing: delta, finding, impact, held, tick", "tenant", _tenant,
+    (wfm.VolumeDelta, wfm.Finding, wfm.Impact, wfm.Held, agents.Tick), ("sessions", "health", "clock"),
+    ("analytics", "staffing"),
     dead_letters=True, inbox=True,
 )  # fmt: skip
 VOLUME = Topic(

@@ -9,11 +9,14 @@ from schemas.fields import (
     BreakerState,
     Channel,
     Count,
+    Csat,
     Epoch,
     Event,
+    GradedBy,
     Handling,
     Id,
     Micros,
+    Money,
     Name,
     PerMinute,
     Pool,
@@ -29,7 +32,9 @@ class VolumeDelta(Event, frozen=True, kw_only=True):
     """A contact changed its handling state (never per turn). Written by sessions.
 
     `from_handling` is null for a contact that has just been decided. `interval_start` is the
-    15-minute interval in which it was offered. The seconds are those of the final state.
+    15-minute interval in which it was offered. The seconds are those of the final state; so are `trigger`, why people
+    have the contact from AI (null where they have not, or nobody said), `ai_cost`, the sum of its turns', and
+    `resolved`, as its completion says.
     """
 
     tenant: Id
@@ -46,6 +51,31 @@ class VolumeDelta(Event, frozen=True, kw_only=True):
     wait_seconds: Seconds = 0.0
     talk_seconds: Seconds = 0.0
     wrap_seconds: Seconds = 0.0
+    occurred_at: Micros
+    trigger: str | None = None
+    ai_cost: Money = 0.0
+    resolved: bool | None = None
+
+
+class Finding(Event, frozen=True, kw_only=True):
+    """What somebody found of a contact that is over, AI's or people's. Written by sessions, once for each finding.
+
+    As `interactions.Feedback`, with the names by which volumes count the contact, and its final handling.
+    """
+
+    tenant: Id
+    interaction_id: Id
+    queue: Name
+    intent: Name
+    channel: Channel
+    language: str
+    pool: Pool
+    handling: Handling
+    by: GradedBy
+    resolved: bool | None = None
+    csat: Csat | None = None
+    hallucination: bool | None = None
+    repeat_contact: bool | None = None
     occurred_at: Micros
 
 
