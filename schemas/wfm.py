@@ -164,7 +164,8 @@ class VolumeRow(Event, frozen=True, kw_only=True):
     @property
     def conserved(self) -> bool:
         """Whether the contacts offered are those in the handling states: neither is counted from the other."""
-        return self.offered == sum(int(getattr(self, handling)) for handling in Handling)
+        finished = self.ai_contained + self.ai_assisted + self.ai_escalated + self.human_only
+        return self.offered == finished + self.deflected + self.abandoned + self.in_progress
 
 
 class CapacitySignal(Event, frozen=True, kw_only=True):

@@ -10,15 +10,15 @@ from runtime.settings import Settings
 from runtime.snapshot import Snapshot
 from runtime.state import KeyedState
 from schemas.fields import Event
-from schemas.topics import WFM_EVENTS, Effect
+from schemas.topics import POLICY, WFM_EVENTS, Effect
 from schemas.wfm import VolumeRow
 
 SERVICE = "analytics"
 
 
 def run(settings: Settings, process: Process) -> None:
-    """Add up volumes and containment, publish the rows that changed at every tick, and warn of a fall."""
-    run_stateful(settings, SERVICE, WFM_EVENTS, checked, (), process)
+    """Add up volumes, handle times, containment and quality, publish what changed at every tick, and warn of a fall."""
+    run_stateful(settings, SERVICE, WFM_EVENTS, checked, (POLICY,), process)
 
 
 def checked(event: Event, state: KeyedState, snapshot: Snapshot, now: int) -> list[Effect]:

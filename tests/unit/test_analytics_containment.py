@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from processors.analytics.logic import step
-from processors.analytics.logic.trends import wilson
+from processors.analytics.logic.containment import wilson
 from runtime.snapshot import Snapshot
 from runtime.state import DictState
 from schemas import topics

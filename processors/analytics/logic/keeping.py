@@ -14,12 +14,17 @@ import enum
 from bisect import insort
 from typing import NamedTuple
 
-from processors.analytics.logic.closings import AHEAD_MICROS, BUCKET_MICROS, LATE_MICROS
 from runtime.state import KeyedState
 from schemas.fields import MICROS_PER_SECOND
 from schemas.wfm import INTERVAL_MICROS
 
 _DAY_MICROS = 24 * 3600 * MICROS_PER_SECOND
+BUCKET_MICROS = 10 * MICROS_PER_SECOND
+"""A bucket of closes: 30 of them make the five minutes, whose edge is then right to 3 %; hours are whole buckets."""
+AHEAD_MICROS = 5 * 60 * MICROS_PER_SECOND
+LATE_MICROS = 7 * _DAY_MICROS
+"""A close further ahead of now, or longer ago, is a clock that is wrong: it is booked to now. Seven days is also how
+long the inbox is kept, so no late close that is true is older."""
 WINDOW_MICROS = 30 * BUCKET_MICROS
 """The rolling five minutes: ten-second buckets, the present one among them."""
 AFTER_MICROS = 8 * _DAY_MICROS
@@ -31,7 +36,7 @@ _FIRST = "first"
 
 
 class Kind(enum.StrEnum):
-    """What a cell is of: a trend, by its length (those of ten seconds make the rolling five minutes), or volumes."""
+    """What a cell is of: a trend, by its length (ten seconds make the rolling five minutes), volumes, or times."""
 
     SECONDS_10 = "10s"
     HOUR = "hour"
@@ -39,6 +44,7 @@ class Kind(enum.StrEnum):
     WEEK = "week"
     MONTH = "month"
     VOLUME = "volume"
+    HANDLE_TIME = "handle-time"
 
 
 SPANS = (Kind.SECONDS_10, Kind.HOUR, Kind.DAY, Kind.WEEK, Kind.MONTH)
@@ -49,6 +55,7 @@ _STAYS = {
     Kind.WEEK: 7 * _DAY_MICROS + AFTER_MICROS,
     Kind.MONTH: 31 * _DAY_MICROS + AFTER_MICROS,
     Kind.VOLUME: INTERVAL_MICROS + LATE_MICROS,
+    Kind.HANDLE_TIME: INTERVAL_MICROS + LATE_MICROS,
 }
 """How long a cell is kept from its start. Seven days after its end an interval is corrected no more."""
 

@@ -34,6 +34,7 @@ from schemas.wfm import VolumeDelta, VolumeRow
 CHANGED = "changed"
 _CELL = "cell:"
 _LATE = "late:"
+_STATES = tuple(handling.value for handling in Handling)
 _Own = tuple[str, str, Channel, str, int]
 _Late = tuple[str, str, Channel, str]
 _Counted = dict[str, Any]
@@ -147,12 +148,12 @@ def _row(tenant: str, name: str, cell: _Counted, now: int) -> VolumeRow:
         offered=_offered(cell),
         updated_at=now,
         late=late,
-        **{handling.value: cell["counts"].get(handling.value, 0) for handling in Handling},
+        **{state: cell["counts"].get(state, 0) for state in _STATES},
     )
 
 
 def _unbalanced(row: VolumeRow) -> Alert:
-    held = ", ".join(f"{handling} {getattr(row, handling)}" for handling in Handling)
+    held = ", ".join(f"{state} {getattr(row, state)}" for state in _STATES)
     where = "late" if row.late else f"interval {row.interval_start}"
     return Alert(
         tenant=row.tenant,
