@@ -56,9 +56,9 @@ def book(event: VolumeDelta | Finding, state: KeyedState, now: int) -> None:
     if isinstance(event, Finding):
         counts = figures.of_finding(event)
     elif event.to_handling is not Handling.IN_PROGRESS:
-        corrects = event.from_handling is not None and event.from_handling is not Handling.IN_PROGRESS
-        times = times_of(event, corrects=corrects)
-        counts = {} if corrects else figures.of_close(event)
+        left = None if event.from_handling is Handling.IN_PROGRESS else event.from_handling
+        times = times_of(event, left)
+        counts = figures.of_close(event) if left is None else {}
     if counts or times:
         at = event.occurred_at if now - LATE_MICROS <= event.occurred_at <= now + AHEAD_MICROS else now
         slots.add(state, _ENDED, [event.queue, event.intent, at // BUCKET_MICROS, counts, times])

@@ -52,13 +52,13 @@ class Handled(NamedTuple):
         return self.ai, self.wait, self.talk, self.wrap, self.ai + self.talk + self.wrap
 
 
-def times_of(delta: VolumeDelta, *, corrects: bool) -> list[Any]:
+def times_of(delta: VolumeDelta, left: Handling | None) -> list[Any]:
     """Return what a delta to a final state says of where the time went: the fields of Handled after the queue."""
     return [
         delta.channel.value,
         delta.to_handling.value,
         delta.interval_start,
-        delta.from_handling if corrects else None,
+        None if left is None else left.value,
         micros_of(delta.ai_seconds),
         micros_of(delta.wait_seconds),
         micros_of(delta.talk_seconds),
