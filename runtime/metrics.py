@@ -109,6 +109,14 @@ class Catalogue:
         self.copies_down = Gauge(
             "trunkline_copies_down", "1 while Redis does not answer: copies of contacts stand still.", registry=r
         )
+        self.volume_rows_checked = Counter(
+            "trunkline_volume_rows_checked_total", "Rows of volumes whose conservation was checked.", registry=r
+        )
+        self.volume_rows_unbalanced = Counter(
+            "trunkline_volume_rows_unbalanced_total",
+            "Rows of volumes in which offered is not the sum of the handling states: always 0.",
+            registry=r,
+        )
         self.view_rows = Gauge("trunkline_view_rows", "Rows of a live view.", ["view"], registry=r)
         self.view_lag_seconds = Histogram(
             "trunkline_view_lag_seconds",

@@ -12,6 +12,7 @@ from schemas.interactions import Thresholds
 from schemas.rules import (
     Answer,
     ComplianceRule,
+    Costs,
     IntentRule,
     Limit,
     Maintenance,
@@ -147,7 +148,8 @@ class Policy(Event, frozen=True, kw_only=True):
     `residency`: which agents may serve which customers; who is not named may be served by any. `extends`: the tenant
     whose policy this was made from. `changed_by` and `reason`: who applied it, and why. `intents`: what holds for some
     of them. `escalation`: when AI hands a conversation to a person. `relief` and `tightening`: how thresholds move.
-    `phrasings`: how customers ask for a person, in place of those that Trunkline knows for the language.
+    `phrasings`: how customers ask for a person, in place of those that Trunkline knows for the language. `costs`: for
+    reports.
     """
 
     tenant: Id
@@ -176,6 +178,7 @@ class Policy(Event, frozen=True, kw_only=True):
     phrasings: tuple[Phrasing, ...] = ()
     transfer: Transfer = Transfer()
     parallel: Parallel | None = None
+    costs: Costs = Costs()
 
 
 class ModelAssignment(Event, frozen=True, kw_only=True):

@@ -181,6 +181,7 @@ class AlertKind(enum.StrEnum):
     UTILISATION_HIGH = "utilisation_high"
     CONTAINMENT_FALLING = "containment_falling"
     WEBHOOK_FAILING = "webhook_failing"
+    VOLUMES_UNBALANCED = "volumes_unbalanced"
 
 
 class Alert(Event, frozen=True, kw_only=True):

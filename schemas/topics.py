@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from schemas import agents, control, conversations, interactions, supervision, views, webhooks, wfm
+from schemas import agents, analytics, control, conversations, interactions, supervision, views, webhooks, wfm
 from schemas.fields import Event
 from schemas.policy_check import check_kill, check_plan, check_policy
 
@@ -136,7 +136,15 @@ def kill_scope(tenant: str | None, endpoint: str | None = None) -> str:
 
 
 def _cell(row: Any) -> str:
-    return _joined("|", row.tenant, row.queue, row.intent, row.channel, row.language, str(row.interval_start))
+    return _joined("|", row.tenant, row.queue, row.intent, row.channel, row.language, _interval(row))
+
+
+def _times(row: Any) -> str:
+    return _joined("|", row.tenant, row.queue, row.channel, row.handling, _interval(row))
+
+
+def _interval(row: Any) -> str:
+    return "late" if row.late else str(row.interval_start)
 
 
 def queue_key(tenant: str, queue: str) -> str:
@@ -256,13 +264,18 @@ PROBES = Topic(
     (agents.ProbeRequest,), ("health",), ("AI platforms",),
 )  # fmt: skip
 WFM_EVENTS = Topic(
-    "wfm.events", "inbox of analytics and staffing: delta, impact, held, tick", "tenant", _tenant,
-    (wfm.VolumeDelta, wfm.Impact, wfm.Held, agents.Tick), ("sessions", "health", "clock"), ("analytics", "staffing"),
+    "wfm.events", "inbox of analytics and staffing: delta, finding, impact, held, tick", "tenant", _tenant,
+    (wfm.VolumeDelta, wfm.Finding, wfm.Impact, wfm.Held, agents.Tick), ("sessions", "health", "clock"),
+    ("analytics", "staffing"),
     dead_letters=True, inbox=True,
 )  # fmt: skip
 VOLUME = Topic(
     "wfm.volume", "volumes by cell and 15-minute interval: upserts with a revision", "tenant and cell", _cell,
     (wfm.VolumeRow,), ("analytics",), ("WFM", "live view"), compacted=True,
+)  # fmt: skip
+HANDLE_TIME = Topic(
+    "wfm.handle-time", "times of contacts by cell and 15-minute interval, as sketches: upserts with a revision",
+    "tenant and cell", _times, (analytics.HandleTimeRow,), ("analytics",), ("WFM", "live view"), compacted=True,
 )  # fmt: skip
 CAPACITY = Topic(
     "wfm.capacity", "AI capacity lost, by queue: upserts with a revision", "tenant and queue", _queue,
@@ -282,10 +295,15 @@ CONTAINMENT = Topic(
     "tenant, queue, intent, span and start", _trend, (wfm.ContainmentRow,), ("analytics",), ("WFM", "live view"),
     compacted=True,
 )  # fmt: skip
+QUALITY = Topic(
+    "wfm.quality", "quality and cost of AI's contacts and people's, over the same spans: upserts with a revision",
+    "tenant, queue, intent, span and start", _trend, (analytics.QualityRow,), ("analytics",), ("WFM", "live view"),
+    compacted=True,
+)  # fmt: skip
 POLICY = Topic(
     "policy", "what a tenant wants: agents, queues, thresholds", "tenant", _tenant, (control.Policy,),
-    ("operators",), ("router", "clock", "health", "staffing", "sessions"), layout=Layout.CONTROL, retention_ms=-1,
-    dead_letters=True, check=check_policy,
+    ("operators",), ("router", "clock", "health", "staffing", "sessions", "analytics"), layout=Layout.CONTROL,
+    retention_ms=-1, dead_letters=True, check=check_policy,
 )  # fmt: skip
 COMMANDS = Topic(
     "commands", "kill switches: AI gets no contact", "'all', tenant/TENANT or agent/TENANT/ENDPOINT", kill_key,
@@ -322,8 +340,8 @@ FAULTS = Topic(
 TOPICS: tuple[Topic, ...] = (
     OFFERED, CLASSIFIED, ROUTED, INTERACTION_EVENTS, ASSIGNMENTS, HANDOFFS, SUPERVISION_REQUESTS, SUPERVISION_EVENTS,
     SESSION_VIEWS, ALERTS, CLOSED, TIMERS, AGENT_EVENTS, TRANSITIONS, BREAKER_STATE, PROBES,
-    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, SPARE, CONTAINMENT, POLICY, COMMANDS, AVAILABILITY, PLANS, MODELS, WEBHOOKS,
-    CLOCK, FAULTS,
+    WFM_EVENTS, VOLUME, HANDLE_TIME, CAPACITY, STAFFING, SPARE, CONTAINMENT, QUALITY,
+    POLICY, COMMANDS, AVAILABILITY, PLANS, MODELS, WEBHOOKS, CLOCK, FAULTS,
 )  # fmt: skip
 ANY_TENANT = "*"
 """Key of `models` that stands for every tenant without a model of its own."""

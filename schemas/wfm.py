@@ -5,14 +5,18 @@ from __future__ import annotations
 import enum
 
 from schemas.fields import (
+    MICROS_PER_SECOND,
     BreakerState,
     Channel,
     Count,
+    Csat,
     Epoch,
     Event,
+    GradedBy,
     Handling,
     Id,
     Micros,
+    Money,
     Name,
     PerMinute,
     Pool,
@@ -20,13 +24,17 @@ from schemas.fields import (
     Seconds,
 )
 
+INTERVAL_MICROS = 15 * 60 * MICROS_PER_SECOND
+"""Arrival interval of volumes and handle times: 15 minutes, the common grain of WFM."""
+
 
 class VolumeDelta(Event, frozen=True, kw_only=True):
     """A contact changed its handling state (never per turn). Written by sessions.
 
     `from_handling` is null for a contact that has just been decided. `interval_start` is the
-    15-minute interval in which it was offered. The seconds are those of the final state. `displaced`: as on the
-    contact's first decision.
+    15-minute interval in which it was offered. The seconds are those of the final state; so are `trigger`, why people
+    have the contact from AI (null where they have not, or nobody said), `ai_cost`, the sum of its turns', and
+    `resolved`, as its completion says. `displaced`: as on the contact's first decision.
     """
 
     tenant: Id
@@ -45,6 +53,31 @@ class VolumeDelta(Event, frozen=True, kw_only=True):
     wrap_seconds: Seconds = 0.0
     occurred_at: Micros
     displaced: bool = False
+    trigger: str | None = None
+    ai_cost: Money = 0.0
+    resolved: bool | None = None
+
+
+class Finding(Event, frozen=True, kw_only=True):
+    """What somebody found of a contact that is over, AI's or people's. Written by sessions, once for each finding.
+
+    As `interactions.Feedback`, with the names by which volumes count the contact, and its final handling.
+    """
+
+    tenant: Id
+    interaction_id: Id
+    queue: Name
+    intent: Name
+    channel: Channel
+    language: str
+    pool: Pool
+    handling: Handling
+    by: GradedBy
+    resolved: bool | None = None
+    csat: Csat | None = None
+    hallucination: bool | None = None
+    repeat_contact: bool | None = None
+    occurred_at: Micros
 
 
 class Displaced(Event, frozen=True, kw_only=True):
@@ -107,7 +140,8 @@ class VolumeRow(Event, frozen=True, kw_only=True):
     """Volumes of one cell: an upsert, accepted when its revision is equal or above.
 
     offered = ai_contained + ai_assisted + ai_escalated + human_only + deflected + abandoned
-    + in_progress, in every row.
+    + in_progress, in every row. `late`: of no interval (`interval_start` 0), but the total of what came more than seven
+    days after its own had ended; the sum of all rows includes it.
     """
 
     tenant: Id
@@ -126,6 +160,13 @@ class VolumeRow(Event, frozen=True, kw_only=True):
     abandoned: Count
     in_progress: Count
     updated_at: Micros
+    late: bool = False
+
+    @property
+    def conserved(self) -> bool:
+        """Whether the contacts offered are those in the handling states: neither is counted from the other."""
+        finished = self.ai_contained + self.ai_assisted + self.ai_escalated + self.human_only
+        return self.offered == finished + self.deflected + self.abandoned + self.in_progress
 
 
 class CapacitySignal(Event, frozen=True, kw_only=True):

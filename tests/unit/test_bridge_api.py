@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from schemas.agents import Evidence, Transition
@@ -22,14 +23,15 @@ QUARTER = 900_000_000
 def filled() -> Views:
     views = Views()
     for n in range(5):
-        views.apply(
-            VolumeRow(
-                tenant="acme" if n % 2 == 0 else "beta", queue="billing", intent="refund", channel=Channel.VOICE,
-                language="en", interval_start=MARCH_1ST + n * QUARTER, revision=n, offered=n, ai_contained=n,
-                ai_assisted=0, ai_escalated=0, human_only=0, deflected=0, abandoned=0, in_progress=0,
-                updated_at=MARCH_1ST + 1,
-            )
+        row = VolumeRow(
+            tenant="acme" if n % 2 == 0 else "beta", queue="billing", intent="refund", channel=Channel.VOICE,
+            language="en", interval_start=MARCH_1ST + n * QUARTER, revision=n, offered=n, ai_contained=n,
+            ai_assisted=0, ai_escalated=0, human_only=0, deflected=0, abandoned=0, in_progress=0,
+            updated_at=MARCH_1ST + 1,
         )  # fmt: skip
+        views.apply(row)
+        if n == 1:
+            views.apply(msgspec.structs.replace(row, interval_start=0, late=True))
     for queue, intent in ((None, None), ("billing", None), (None, "refund")):
         for n, span in enumerate((TrendSpan.HOUR, TrendSpan.HOUR, TrendSpan.MINUTES_5)):
             views.apply(
@@ -83,7 +85,7 @@ def test_volume_rows_keep_the_events_names_and_tell_time_in_iso_8601() -> None:
             "tenant": "acme", "queue": "billing", "intent": "refund", "channel": "voice", "language": "en",
             "interval_start": "2026-03-01T09:00:00Z", "revision": 0, "offered": 0, "ai_contained": 0, "ai_assisted": 0,
             "ai_escalated": 0, "human_only": 0, "deflected": 0, "abandoned": 0, "in_progress": 0,
-            "updated_at": "2026-03-01T09:00:00.000001Z",
+            "updated_at": "2026-03-01T09:00:00.000001Z", "late": False,
         }
     ]  # fmt: skip
 
@@ -136,6 +138,13 @@ def test_a_malformed_parameter_is_a_problem_that_names_it_and_the_remedy(params:
     assert problem["input"] == given
     assert problem["status"] == 422
     assert problem["remedy"]
+
+
+def test_late_totals_are_told_where_asked_for_and_not_with_a_range_of_time() -> None:
+    assert [row["late"] for row in get("/v1/volume", tenant="beta").json()["items"]] == [False] * 2
+    assert [row["late"] for row in get("/v1/volume", tenant="beta", late=True).json()["items"]] == [True, False, False]
+    answer = get("/v1/volume", late=True, **{"from": "2026-03-01"})
+    assert (answer.status_code, answer.json()["input"]) == (422, "late=true&from=2026-03-01&to=")
 
 
 def test_a_containment_row_keeps_the_events_names() -> None:
