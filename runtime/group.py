@@ -64,7 +64,7 @@ class GroupReader:
                 # Eager: librdkafka does not keep its place in partitions kept over a cooperative rebalance.
                 "partition.assignment.strategy": "range",
                 # There may be many of these, and with 50 ms each asks the broker 20 times a second for nothing. What
-                # comes is answered at once: p99 from a transition to its receiver was 0.33 s with 50, 0.27 s with 500.
+                # comes is answered at once: with 500 the p99 from a transition to its receiver is 0.27 s (measured).
                 "fetch.wait.max.ms": 500,
                 "session.timeout.ms": 6_000,
                 "heartbeat.interval.ms": 2_000,
