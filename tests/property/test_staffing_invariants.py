@@ -5,7 +5,7 @@ import math
 import random
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from processors.staffing.logic.line import Line
@@ -361,6 +361,14 @@ def test_rows_end_once_nothing_is_lost_and_nobody_waits(snapshot, timeline):
         ),
         max_size=120,
     )
+)
+@example(
+    [
+        *[("join", 0, 0, 0, 0)] * 8,
+        *[("join", number, 0, 0, 0) for number in (4, 1, 3, 5)],
+        ("join", 2, 0, 0, 1),
+        ("sweep", 0, 0, 0, 0),
+    ]
 )
 def test_a_line_is_a_sorted_list_whatever_joins_and_leaves(moves):
     state, waiting, gone = DictState(), {}, set()

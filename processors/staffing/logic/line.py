@@ -57,13 +57,17 @@ class Line:
     def sweep(self, start: int, look: int, now: int) -> int:
         """Drop the expired among the `look` contacts before place `start`; return where to go on.
 
-        Backwards: what takes the place of a contact comes from behind it, and has been looked at.
+        Backwards: what takes the place of a contact comes from behind it, and has been looked at; or it is the one
+        above it, so the place is looked at again, and what comes above it has been looked at: hence twice as often.
         """
         place = start
-        for _ in range(min(look, len(self))):
+        for _ in range(min(look, 2 * len(self))):
+            if not len(self):
+                return 0
             place = (place if 0 < place <= len(self) else len(self)) - 1
             if self._at(place)[3] <= now:
                 self._take_out(place)
+                place += 1
         return place
 
     def leave(self, interaction_id: str, place: int | None) -> None:
