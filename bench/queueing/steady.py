@@ -23,7 +23,11 @@ LOADS = {"C": ((0.5, math.inf), (0.9, math.inf), (0.999, math.inf)), "A": ((0.7,
 """Of each model: traffic an agent, and patience in handle times."""
 FIGURES = ("wait_probability", "service_level", "asa_seconds", "abandonment")
 _CONFIDENCE = 0.99
-_WARM_UP_HANDLE_TIMES, _WARM_UP_CONTACTS = 10.0, 2_000
+_HANDLE_TIMES = 30
+"""Of large groups, so many at least are simulated: in less they do not change much."""
+_RULE_OF_THREE = 3.0
+"""Over the contacts: what may happen to so small a share of them (95 %) was perhaps never seen."""
+_WARM_UP_HANDLE_TIMES, _WARM_UP_CONTACTS = 30.0, 2_000
 """The longer of the two: small groups need many contacts, large ones some handle times, to forget their empty start."""
 
 
@@ -122,11 +126,13 @@ def _intervals(
 
     They go on after the last contact that counts, for ciw tells of a contact when it is over.
     """
-    until = warm + contacts / rate
+    count = max(contacts, _HANDLE_TIMES * agents)
+    until = warm + count / rate
     seen = [_figures(simulate(seed, rate, agents, patience, until + warm).within(warm, until)) for seed in range(runs)]
     wide = float(student.ppf((1.0 + _CONFIDENCE) / 2.0, runs - 1)) / math.sqrt(runs)
     columns = {name: [each[name] for each in seen] for name in FIGURES}
-    return {name: (statistics.mean(values), wide * statistics.stdev(values)) for name, values in columns.items()}
+    unseen = _RULE_OF_THREE / (runs * count)
+    return {name: (statistics.mean(v), max(wide * statistics.stdev(v), unseen)) for name, v in columns.items()}
 
 
 def _figures(contacts: Contacts) -> dict[str, float]:

@@ -14,7 +14,7 @@ from processors.staffing.logic.erlang.service import Load
 from processors.staffing.logic.erlang.transient import transient
 
 EXACT_AGENTS = 300
-"""Up to so many the exact transient is quick (0.3 s for three hours); beyond, the refined fluid errs under 2 %."""
+"""Up to so many the exact transient is quick (half a second for three hours); beyond, the refined fluid is close."""
 
 
 def moving(course: Course) -> Moved:

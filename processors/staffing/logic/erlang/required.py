@@ -217,13 +217,16 @@ class _Problems:
 
     def met_by(self, agents: Whole | Floats) -> Mask:
         """Say which targets are met by so many agents."""
-        with_asa = bool(np.any(np.isfinite(self.max_asa_seconds)))
         servers = agents * self.places
-        found = solved(self.traffic, servers, self.patience, self.within, with_asa=with_asa)
+        found = solved(self.traffic, servers, self.patience, self.within, with_asa=False)
         met = (servers >= self.least_servers()) & (found.service_level >= self.service_level)
         met &= found.occupancy <= self.max_occupancy * (1.0 + _ROUNDING)
         met &= found.abandonment <= self.max_abandonment
-        met &= found.asa_seconds * self.aht_seconds <= self.max_asa_seconds
+        at = np.flatnonzero(met & np.isfinite(self.max_asa_seconds))  # a wait costs more than all else together
+        if at.size:
+            some = self.at(at)
+            found = solved(some.traffic, servers[at], some.patience, some.within, with_asa=True)
+            met[at] = found.asa_seconds * some.aht_seconds <= some.max_asa_seconds
         enough: Mask = met
         return enough
 

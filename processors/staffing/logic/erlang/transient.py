@@ -9,7 +9,7 @@ of rate Lambda and moves by a matrix P, so that
 
 All terms are positive, and what is cut off is known: _CUT of the Poisson weights, and states beyond 12 standard
 deviations of the refined fluid's course. A step costs Lambda t times the states: 300 agents over three hours take
-some 0.3 s, the cost grows with the square of the agents.
+half a second, and the cost grows with the square of the agents.
 """
 
 from __future__ import annotations
