@@ -66,12 +66,11 @@ def book(event: VolumeDelta | Finding, state: KeyedState, now: int) -> None:
 
 def take(state: KeyedState) -> Ended:
     """Return what has ended since the last time; it is forgotten here."""
-    sums: dict[tuple[str, str, int], Counts] = {}
+    sums: dict[tuple[str, str, int], dict[str, int]] = {}
     handled = []
     for queue, intent, bucket, counts, times in slots.take(state, _ENDED, MOST_AT_ONCE):
         if counts:
-            key = (queue, intent, bucket)
-            sums[key] = figures.plus(sums.get(key, {}), counts)
+            figures.add(sums.setdefault((queue, intent, bucket), {}), counts)
         if times:
             handled.append(Handled(queue, *times))
     return Ended([Closings(*key, counts) for key, counts in sorted(sums.items())], handled)

@@ -93,16 +93,22 @@ def of_finding(finding: Finding) -> Counts:
     return counts
 
 
-def plus(counts: Counts, more: Counts, sign: int = 1) -> dict[str, int]:
-    """Return the sum of two, or their difference."""
-    both = dict(counts)
+def add(counts: dict[str, int], more: Counts) -> None:
+    """Add what is counted elsewhere."""
     for name, number in more.items():
-        left = both.get(name, 0) + sign * number
-        if left:
-            both[name] = left
-        else:
-            both.pop(name, None)
+        counts[name] = counts.get(name, 0) + number
+
+
+def plus(counts: Counts, more: Counts) -> dict[str, int]:
+    """Return the sum of two."""
+    both = dict(counts)
+    add(both, more)
     return both
+
+
+def minus(counts: Counts, less: Counts) -> dict[str, int]:
+    """Return what is left of counts of which others are a part."""
+    return {name: left for name, number in counts.items() if (left := number - less.get(name, 0))}
 
 
 def total(counts: Counts, names: Iterable[str]) -> int:

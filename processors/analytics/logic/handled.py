@@ -10,6 +10,7 @@ State of a tenant:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -95,7 +96,7 @@ class _Cells:
 
     def add(self, contact: Handled) -> None:
         """Add a contact to its own cell, or to the late one where that is forgotten."""
-        name, late = _names(contact, contact.handling)
+        name, late = _names(contact.queue, contact.channel, contact.handling, contact.interval_start)
         if self._find(name) is None:
             if keeping.is_over(Kind.HANDLE_TIME, contact.interval_start, self._now):
                 name = late
@@ -108,7 +109,7 @@ class _Cells:
 
     def take(self, contact: Handled) -> bool:
         """Take a contact out of the cell that it leaves; return whether it was there."""
-        for name in _names(contact, contact.left):
+        for name in _names(contact.queue, contact.channel, contact.left or "", contact.interval_start):
             sketches = self._find(name) or []
             if sketches and all(each.holds(micros) for each, micros in zip(sketches, contact.times, strict=True)):
                 for sketch, micros in zip(sketches, contact.times, strict=True):
@@ -124,10 +125,11 @@ class _Cells:
         return None if stored is None else [Sketch(*each) for each in stored]
 
 
-def _names(contact: Handled, handling: str | None) -> tuple[str, str]:
-    """Return the names of a contact's own cell and of the late one."""
-    late = (contact.queue, contact.channel, handling)
-    own = (*late, contact.interval_start)
+@lru_cache(maxsize=4096)
+def _names(queue: str, channel: str, handling: str, interval_start: int) -> tuple[str, str]:
+    """Return the names of a contact's own cell and of the late one: many contacts of a tick have the same."""
+    late = (queue, channel, handling)
+    own = (*late, interval_start)
     return _CELL + msgspec.json.encode(own).decode(), _LATE + msgspec.json.encode(late).decode()
 
 

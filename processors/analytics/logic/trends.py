@@ -50,9 +50,9 @@ def changed_rows(
     changed = _Changed()
     for cell in keeping.leaving(state, SPANS, now):
         _forget(state, cell, changed)
-    for (scope, bucket), counts in sorted(_by_scope(ended).items()):
+    for (scope, bucket), more in sorted(_by_scope(ended).items()):
         for kind in SPANS:
-            _add(state, Cell(kind, keeping.start_of(kind, bucket * BUCKET_MICROS), scope), counts, now, changed)
+            _add(state, Cell(kind, keeping.start_of(kind, bucket * BUCKET_MICROS), scope), more, now, changed)
     told = []
     for cell, counts in sorted(changed.counts.items()):
         about = {"tenant": tenant, "revision": revision, "updated_at": now, **_about(cell, now)}
@@ -62,12 +62,11 @@ def changed_rows(
     return told
 
 
-def _by_scope(ended: Iterable[Closings]) -> dict[tuple[str, int], Counts]:
-    sums: dict[tuple[str, int], Counts] = {}
+def _by_scope(ended: Iterable[Closings]) -> dict[tuple[str, int], dict[str, int]]:
+    sums: dict[tuple[str, int], dict[str, int]] = {}
     for closings in ended:
         for scope in (_ALL, f"q{closings.queue}", f"i{closings.intent}"):
-            key = (scope, closings.bucket)
-            sums[key] = figures.plus(sums.get(key, {}), closings.counts)
+            figures.add(sums.setdefault((scope, closings.bucket), {}), closings.counts)
     return sums
 
 
@@ -93,7 +92,7 @@ def _forget(state: KeyedState, cell: Cell, changed: _Changed) -> None:
     if cell.kind is not Kind.SECONDS_10:
         return
     name = f"rolling:{cell.scope}"
-    left = figures.plus(_read(state.get(name)), counts, -1)
+    left = figures.minus(_read(state.get(name)), counts)
     if left:
         state.set(name, left)
     else:
