@@ -17,6 +17,7 @@ OUTAGE_SECONDS = 10.0
 
 
 @pytest.mark.chaos
+@pytest.mark.soak
 @pytest.mark.timeout(180)
 def test_a_broker_that_is_away_loses_no_message_and_ends_no_sender(
     redis_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
