@@ -29,6 +29,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "breakers": ("processors.breakers.cli", "breakers", "What AI agents' breakers do, and orders to them."),
     "providers": ("processors.breakers.providers_cli", "providers", "How providers of AI agents keep their word."),
     "wfm": ("trunkline.wfm", "wfm", "What workforce planners ask: people for a load."),
+    "export": ("wfm_bridge.export_cli", "export", "Volumes and handle times as files: Parquet, CSV, Genesys Cloud."),
     "keys": ("trunkline.keys", "keys", "API keys: who may look up contacts."),
     "webhooks": ("wfm_bridge.webhooks.cli", "webhooks", "Who is sent what over HTTP; try and replay it."),
     "router": ("router.cli", "router", "Service: decide who handles each contact."),
