@@ -28,7 +28,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "restore": ("router.kill_cli", "restore", "Take a kill back."),
     "breakers": ("processors.breakers.cli", "breakers", "What AI agents' breakers do, and orders to them."),
     "providers": ("processors.breakers.providers_cli", "providers", "How providers of AI agents keep their word."),
-    "wfm": ("trunkline.wfm", "wfm", "What workforce planners ask: people for a load."),
+    "wfm": ("trunkline.wfm", "wfm", "What workforce planners ask: people for a load, the day as it was."),
     "export": ("wfm_bridge.export_cli", "export", "Volumes and handle times as files: Parquet, CSV, Genesys Cloud."),
     "keys": ("trunkline.keys", "keys", "API keys: who may look up contacts."),
     "webhooks": ("wfm_bridge.webhooks.cli", "webhooks", "Who is sent what over HTTP; try and replay it."),
