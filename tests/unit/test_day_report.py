@@ -236,7 +236,13 @@ def test_the_text_says_when_there_is_no_plan_and_when_the_day_is_not_over() -> N
     lines = list(text(a_day(people(36, 10), now=at(38))))
     assert "  the day is not over: figures until 09:30" in lines
     assert "  no plan of this day, and nothing came on the same weekday of the week before" in lines
-    assert next(line for line in lines if line.startswith("  10:00")).split() == ["10:00", "-", "-", "-", "-"]
+    assert [line.split()[0] for line in lines[-2:]] == ["09:00", "09:15"]  # nothing is known of later
+
+
+def test_of_times_to_come_the_plan_alone_is_told() -> None:
+    *_, before, last = text(a_day(people(36, 10), plan(37, 4.0, 5.0, agents=2.0), now=at(38)))
+    assert before.split()[:3] == ["09:15", "4", "0"]
+    assert last.split() == ["09:30", "5", "-", "2", "-"]
 
 
 # The page.

@@ -71,7 +71,7 @@ def _queue(queue: QueueDay, day: Day) -> Iterator[str]:
         yield drawn(plot)
     yield "<h3>figures</h3>"
     yield '<div class="wide">'
-    yield from _table(words.COLUMNS, (words.cells(bucket, day.zone, day.now) for bucket in queue.buckets))
+    yield from _table(words.COLUMNS, words.rows(queue, day))
     yield "</div>"
 
 

@@ -90,8 +90,14 @@ def summary(queue: QueueDay, day: Day) -> list[str]:
     return lines
 
 
-def cells(bucket: Bucket, zone: ZoneInfo, now: int) -> list[str]:
-    """Return the row of a bucket, under COLUMNS; of one that has not begun, its plan alone."""
+def rows(queue: QueueDay, day: Day) -> list[list[str]]:
+    """Return a row under COLUMNS for each bucket that has begun or is planned."""
+    told = (bucket for bucket in queue.buckets if bucket.start < day.now or bucket.planned is not None)
+    return [_cells(bucket, day.zone, day.now) for bucket in told]
+
+
+def _cells(bucket: Bucket, zone: ZoneInfo, now: int) -> list[str]:
+    """Return the row of a bucket; of one that has not begun, its plan alone."""
     planned, actual = bucket.planned, bucket.actual
     figures = [
         number(None if planned is None else planned.contacts),
@@ -126,14 +132,14 @@ def text(day: Day) -> Iterator[str]:
         yield queue.queue
         for line in summary(queue, day):
             yield f"  {line}"
-        yield from _table([list(_HEADS), *(cells(bucket, day.zone, day.now) for bucket in queue.buckets)])
+        yield from _table([list(_HEADS), *rows(queue, day)])
 
 
-def _table(rows: list[list[str]]) -> Iterator[str]:
-    widths = [max(len(row[at]) for row in rows) for at in range(len(_HEADS) - 1)]
-    for row in rows:
-        figures = "  ".join(value.rjust(width) for value, width in zip(row[:-1], widths, strict=True))
-        yield f"  {figures}  {row[-1]}".rstrip()
+def _table(lines: list[list[str]]) -> Iterator[str]:
+    widths = [max(len(line[at]) for line in lines) for at in range(len(_HEADS) - 1)]
+    for line in lines:
+        figures = "  ".join(value.rjust(width) for value, width in zip(line[:-1], widths, strict=True))
+        yield f"  {figures}  {line[-1]}".rstrip()
 
 
 def share(value: float | None, *, sign: str = "") -> str:
