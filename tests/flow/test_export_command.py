@@ -10,14 +10,15 @@ import msgspec
 
 from runtime.clock import real_now
 from runtime.settings import Settings
+from schemas.agents import Tick
 from schemas.analytics import HandleTimeRow
 from schemas.control import PlannedInterval, QueuePlan
 from schemas.envelope import iso_time
-from schemas.fields import BreakerState, Handling
-from schemas.topics import HANDLE_TIME, PLANS, TRANSITIONS, VOLUME
-from schemas.wfm import INTERVAL_MICROS, VolumeRow
+from schemas.fields import BreakerState, Channel, Handling, Pool
+from schemas.topics import HANDLE_TIME, PLANS, TRANSITIONS, VOLUME, WFM_EVENTS
+from schemas.wfm import INTERVAL_MICROS, VolumeDelta, VolumeRow
 from tests.flow.command import together, trunkline
-from tests.flow.steps import publish_policy, transition, write
+from tests.flow.steps import Watch, publish_policy, running, transition, write
 from tests.history import DAY, HOUR, policy, times, volume
 
 YESTERDAY = real_now() // DAY * DAY - DAY
@@ -72,6 +73,43 @@ def test_a_range_exported_twice_is_the_same_and_a_correction_comes_alone(setting
     changed = ("--format", "csv", "--changed-since", iso_time(NINE + DAY - 1), "--table", "volume")
     (content,) = exported(settings, tmp_path / "changed", *changed).values()
     assert [(line["offered"], line["revision"]) for line in rows_of(content)] == [("9", "2")]
+
+
+def delta(number: int, start: int, handling: Handling, **seconds: float) -> VolumeDelta:
+    """A contact that came in an interval and is over."""
+    return VolumeDelta(
+        tenant="acme", interaction_id=f"i-{number}", queue="billing", intent="refund", channel=Channel.VOICE,
+        language="en", interval_start=start, pool=Pool.HUMAN_EXCLUSIVE, from_handling=None, to_handling=handling,
+        occurred_at=start + number, **{f"{name}_seconds": value for name, value in seconds.items()},
+    )  # fmt: skip
+
+
+def test_what_analytics_counts_is_exported_and_a_late_contact_is_a_correction(
+    settings: Settings, tmp_path: Path
+) -> None:
+    #  yesterday  9:00 people, people, left | 9:15 AI | a tick || today: one more of 9:00, which comes late
+    first = [
+        delta(1, NINE, Handling.HUMAN_ONLY, talk=100.0, wrap=20.0),
+        delta(2, NINE, Handling.HUMAN_ONLY, talk=60.0),
+        delta(3, NINE, Handling.ABANDONED, wait=30.0),
+        delta(4, NINE + INTERVAL_MICROS, Handling.AI_CONTAINED, ai=50.0),
+    ]
+    late = delta(5, NINE, Handling.AI_ESCALATED, ai=10.0, talk=200.0)
+    with running(settings, "analytics"), Watch(settings, VOLUME, HANDLE_TIME) as watch:
+        write(settings, WFM_EVENTS, *first, Tick(key="acme", now=real_now()))
+        watch.until("the rows", lambda: len(watch.of(VOLUME)) == 2 and len(watch.of(HANDLE_TIME)) == 3)
+        before = exported(settings, tmp_path / "before", "--format", "csv", "--table", "volume")
+        corrected = real_now()
+        write(settings, WFM_EVENTS, late, Tick(key="acme", now=corrected))
+        watch.until("the corrections", lambda: len(watch.of(VOLUME)) == 3 and len(watch.of(HANDLE_TIME)) == 4)
+    (lines,) = map(rows_of, before.values())
+    assert sum(int(line["offered"]) for line in lines) == 4
+    since = ("--format", "csv", "--table", "volume", "--changed-since", iso_time(corrected))
+    ((changed,),) = map(rows_of, exported(settings, tmp_path / "since", *since).values())
+    assert (changed["interval_start"], changed["offered"], changed["ai_escalated"]) == (iso_time(NINE), "4", "1")
+    genesys = exported(settings, tmp_path / "genesys", "--format", "genesys", "--tenant", "acme")
+    ((nine, *_),) = ([line for line in rows_of(content) if line["Offered"] != "0"] for content in genesys.values())
+    assert (nine["Offered"], nine["Interactions Handled"], nine["Total Handle Time"]) == ("4", "3", "380")
 
 
 def test_genesys_gets_one_file_of_one_tenant(settings: Settings, tmp_path: Path) -> None:
