@@ -108,6 +108,14 @@ def test_plans_of_any_length_are_cut_into_intervals_and_the_last_word_counts() -
     assert plans.of("sales", at(36)) is None
 
 
+def test_a_queue_that_is_only_planned_has_a_day_of_its_own() -> None:
+    planned = msgspec.structs.replace(plan(36, 5.0), queue="new")
+    assert [queue.queue for queue in a_day([], planned).queues] == ["billing", "new"]
+    assert [queue.queue for queue in a_day([], msgspec.structs.replace(planned, starts_at=at(96))).queues] == [
+        "billing"
+    ]
+
+
 def test_a_plan_that_covers_half_an_interval_is_none_of_it() -> None:
     assert Plans([plan(36, 5.0, seconds=600)]).of("billing", at(36)) is None
 

@@ -166,9 +166,10 @@ def week_before(at: int, zone: ZoneInfo) -> int:
 def day_of(tenant: str, date: dt.date, zone: ZoneInfo, grain: Grain, now: int, known: Known) -> Day:
     """Return a day. What is kept has to reach back to a week before it."""
     figures = _by_interval(known.kept)
-    starts = span_of(date, zone).intervals()
+    span = span_of(date, zone)
+    starts = span.intervals()
     seen = {queue for queue, start in figures if start in starts}
-    queues = sorted(seen | set(known.queues))
+    queues = sorted(seen | set(known.queues) | known.plans.queues(*span))
     return Day(
         tenant, date, zone, grain, now, [_queue(q, starts, zone, grain, figures, known) for q in queues], known.outages
     )

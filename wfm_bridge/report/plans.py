@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from schemas.control import PlannedInterval, QueuePlan
+from schemas.control import QueuePlan
 from schemas.fields import MICROS_PER_SECOND
 from schemas.wfm import INTERVAL_MICROS, StaffingRequirement
 
@@ -42,27 +43,39 @@ class Plans:
     """Plans of a tenant's queues. Where two overlap, the one that was said last counts."""
 
     def __init__(self, plans: Iterable[QueuePlan]) -> None:
-        self._plans = sorted(plans, key=lambda plan: (plan.occurred_at, plan.starts_at), reverse=True)
+        self._of: dict[str, list[QueuePlan]] = defaultdict(list)
+        for plan in sorted(plans, key=lambda plan: (plan.occurred_at, plan.starts_at), reverse=True):
+            self._of[plan.queue].append(plan)
+
+    def queues(self, start: int, end: int) -> set[str]:
+        """Return the queues of which something is planned between two instants, UTC microseconds."""
+        return {queue for queue in self._of if self._between(queue, start, end)}
 
     def of(self, queue: str, start: int) -> Planned | None:
         """Return the plan of the 15 minutes from `start` (UTC microseconds) on, None where none covers all of them.
 
         Taken minute by minute: a plan's own intervals may be of any length, and begin at any minute.
         """
-        parts: list[Planned] = []
-        for at in range(start, start + INTERVAL_MICROS, _MINUTE_MICROS):
-            found = next(self._at(queue, at), None)
-            if found is None:
-                return None
-            seconds, interval = found
-            parts.append(Planned(interval.contacts * 60 / seconds, interval.aht_seconds, interval.agents))
-        return together(parts)
+        plans = self._between(queue, start, start + INTERVAL_MICROS)
+        parts = [_at(plans, at) for at in range(start, start + INTERVAL_MICROS, _MINUTE_MICROS)]
+        known = [part for part in parts if part is not None]
+        return together(known) if len(known) == len(parts) else None
 
-    def _at(self, queue: str, at: int) -> Iterator[tuple[int, PlannedInterval]]:
-        for plan in self._plans:
-            slot = (at - plan.starts_at) // (plan.interval_seconds * MICROS_PER_SECOND)
-            if plan.queue == queue and 0 <= slot < len(plan.intervals):
-                yield plan.interval_seconds, plan.intervals[slot]
+    def _between(self, queue: str, start: int, end: int) -> list[QueuePlan]:
+        return [plan for plan in self._of.get(queue, ()) if plan.starts_at < end and start < _end(plan)]
+
+
+def _end(plan: QueuePlan) -> int:
+    return plan.starts_at + len(plan.intervals) * plan.interval_seconds * MICROS_PER_SECOND
+
+
+def _at(plans: Iterable[QueuePlan], at: int) -> Planned | None:
+    """Return the plan of a minute, by the first that has it."""
+    for plan in plans:
+        if plan.starts_at <= at < _end(plan):
+            found = plan.intervals[(at - plan.starts_at) // (plan.interval_seconds * MICROS_PER_SECOND)]
+            return Planned(found.contacts * 60 / plan.interval_seconds, found.aht_seconds, found.agents)
+    return None
 
 
 def required_people(told: Iterable[StaffingRequirement]) -> dict[tuple[str, int], int]:
