@@ -8,6 +8,7 @@ from trunkline.lazy import Commands, LazyGroup
 
 _COMMANDS: Commands = {
     "staffing": ("processors.staffing.cli", "staffing", "Agents for a load and a target, or what agents give."),
+    "report": ("wfm_bridge.report_cli", "report", "A day by queue: plan against actual, by stream."),
 }
 
 
