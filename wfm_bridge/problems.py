@@ -44,7 +44,7 @@ class RequestError(TrunklineError):
 def answer_problems(app: FastAPI) -> None:
     """Have an application answer with problem objects, whatever goes wrong with a request, and say so."""
     document = app.openapi
-    app.openapi = lambda: _described(document())  # type: ignore[method-assign] - FastAPI's own way to extend it
+    app.openapi = lambda: _described(document())  # type: ignore[method-assign]  # FastAPI extends it so
     app.add_exception_handler(RequestError, _on_request_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)

@@ -82,6 +82,10 @@ def iso(micros: int) -> str:
     return dt.datetime.fromtimestamp(micros / SECOND, dt.UTC).isoformat()
 
 
+def ticks(watch: Watch, tenant: str) -> list[Tick]:
+    return [event for event in watch.of(WFM_EVENTS) if isinstance(event, Tick) and event.key == tenant]
+
+
 def offer(room: Room, watch: Watch) -> Any:
     name = f"{room.tenant}-{uuid.uuid4().hex[:8]}"
     unsure = Classification(intent="balance", confidence=0.85)
@@ -128,8 +132,7 @@ def test_a_plan_over_rest_is_what_recommendations_rest_on(room: Room) -> None:
         expected_seconds_p50=300.0, expected_seconds_p90=1800.0, duration_samples=0, occurred_at=real_now(),
     )  # fmt: skip
     with Watch(room.settings, STAFFING, WFM_EVENTS) as watch:
-        watch.until("ticks of the tenant", lambda: [
-            event for event in watch.of(WFM_EVENTS) if isinstance(event, Tick) and event.key == room.tenant])  # fmt: skip
+        watch.until("ticks of the tenant", lambda: ticks(watch, room.tenant))
         write(room.settings, WFM_EVENTS, lost)
         watch.until("the recommendation", lambda: watch.of(STAFFING, tenant=room.tenant))
         (required, *_) = watch.of(STAFFING, tenant=room.tenant)

@@ -6,15 +6,25 @@ import datetime as dt
 from http import HTTPStatus
 from typing import Annotated, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from schemas.control import PLAN_INTERVALS, Availability, PlannedInterval, QueuePlan
 from schemas.fields import FINITE, LATEST
 from wfm_bridge.models import to_micros
 from wfm_bridge.problems import RequestError
 
-_People = Annotated[float, Field(ge=0.0, le=FINITE, allow_inf_nan=False, description="people in seats")]
-_Number = Annotated[float, Field(ge=0.0, le=FINITE, allow_inf_nan=False)]
+_Number = Annotated[float, Field(ge=0.0, le=FINITE, allow_inf_nan=False, strict=True)]
+_People = Annotated[_Number, Field(description="people in seats")]
+
+
+def _only_text(given: object) -> object:
+    """Refuse numbers, which pydantic takes for seconds or milliseconds, whichever seems likelier."""
+    if not isinstance(given, str | dt.datetime):
+        raise ValueError("give a time as text, in ISO 8601")  # noqa: TRY004 - what pydantic reports
+    return given
+
+
+_Time = Annotated[dt.datetime, BeforeValidator(_only_text)]
 _TIME = "ISO 8601 with an offset, else UTC, from 1970 to 9999"
 
 
@@ -26,11 +36,9 @@ class AvailabilityBody(_Body):
     """How many people a queue needs and has, until `expires_at`. What is said next of the queue replaces it."""
 
     agents_available: _People
-    agents_required: Annotated[
-        float, Field(ge=0.0, le=FINITE, allow_inf_nan=False, description="people needed for the queue's service level")
-    ]
-    starts_at: dt.datetime | None = Field(default=None, description=f"from when; null: now. {_TIME}")
-    expires_at: dt.datetime = Field(description=f"until when; nothing is known afterwards. {_TIME}")
+    agents_required: _Number = Field(description="people needed for the queue's service level")
+    starts_at: _Time | None = Field(default=None, description=f"from when; null: now. {_TIME}")
+    expires_at: _Time = Field(description=f"until when; nothing is known afterwards. {_TIME}")
     agents_on_break: _People = 0.0
     agents_off_phone: _People = 0.0
     agents_overtime: _People = 0.0
@@ -62,7 +70,7 @@ class IntervalBody(_Body):
 class PlanBody(_Body):
     """The plan of a queue from `starts_at` on, interval by interval, without gaps."""
 
-    starts_at: dt.datetime = Field(description=f"when the first interval begins. {_TIME}")
+    starts_at: _Time = Field(description=f"when the first interval begins. {_TIME}")
     interval_seconds: int = Field(default=900, ge=60, le=86_400, description="length of each interval")
     intervals: list[IntervalBody] = Field(min_length=1, max_length=PLAN_INTERVALS, description="in order")
 

@@ -35,6 +35,7 @@ _BUSY_SECONDS = 10.0
 """Longest wait for those who are before: with the broker away each takes five."""
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     **REFUSALS,
+    400: {"model": Problem, "description": "The body is no text"},
     404: {"model": Problem, "description": "The tenant's policy has no such queue"},
     411: {"model": Problem, "description": "There is no `Content-Length`"},
     413: {"model": Problem, "description": "The body is too large"},
