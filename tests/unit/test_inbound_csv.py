@@ -127,10 +127,13 @@ def test_a_plan_keeps_what_it_does_not_say_of_the_one_it_replaces() -> None:
     (forecast,) = plans_of_csv(csv("a,2026-12-01T08:00Z,60,300,", "a,2026-12-01T08:15Z,30,,7"), "acme")
     (people,) = plans_of_csv(csv(*(f"a,2026-12-01T08:{m:02}Z,300,{m}" for m in (0, 5, 10)),
                                  header="queue,starts_at,interval_seconds,agents"), "acme")  # fmt: skip
-    assert filled(people, forecast).intervals == tuple(
+    made = filled(people, forecast)
+    assert made.intervals[:3] == tuple(
         PlannedInterval(contacts=20.0, aht_seconds=300.0, agents=float(m)) for m in (0, 5, 10)
     )
+    assert made.intervals[3:] == (PlannedInterval(contacts=10.0, agents=7.0),) * 3, "the forecast reaches further"
     assert filled(people, None) == people
+    assert filled(forecast, made).intervals[0] == PlannedInterval(contacts=60.0, aht_seconds=300.0, agents=0.0)
 
 
 def test_rows_put_plans_together_the_one_said_last_first() -> None:

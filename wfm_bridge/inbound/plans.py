@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -122,12 +123,18 @@ def _plan(tenant: str, queue: str, run: Sequence[_Interval]) -> QueuePlan:
 
 
 def filled(plan: QueuePlan, before: QueuePlan | None) -> QueuePlan:
-    """Return a plan that replaces another, with what the other says and it does not: schedules leave a forecast be."""
+    """Return a plan that replaces another, with what the other says and it does not: schedules leave a forecast be.
+
+    Also what comes after its end, in intervals of its own length, as far as a plan may reach.
+    """
     if before is None:
         return plan
+    reach = math.ceil(len(before.intervals) * before.interval_seconds / plan.interval_seconds)
+    unsaid = (PlannedInterval(),) * (min(reach, PLAN_INTERVALS) - len(plan.intervals))
+    longer = msgspec.structs.replace(plan, intervals=(*plan.intervals, *unsaid))
     intervals = (
         _filled(planned, before, plan.interval_seconds, start)
-        for start, planned in zip(starts_of(plan), plan.intervals, strict=True)
+        for start, planned in zip(starts_of(longer), longer.intervals, strict=True)
     )
     return msgspec.structs.replace(plan, intervals=tuple(intervals))
 
