@@ -35,27 +35,28 @@ class MemoryDesk:
 
     def __init__(self, *, down: bool = False) -> None:
         self.down = down
+        self.time = NOW
         self.plans = Plans()
         self.snapshot = Snapshot()
         for at, made in enumerate((policy("acme", "billing", "claims/eu"), policy("beta", "sales"))):
             self.snapshot = self.snapshot.with_record(POLICY, made.tenant, made, at)
 
     def now(self) -> int:
-        return NOW
+        return self.time
 
     def look(self) -> Snapshot:
         return self.snapshot
 
     def say(self, make: Callable[[Snapshot, int], Sequence[Said]]) -> list[Written]:
-        said = make(self.snapshot, NOW)
-        check(said, self.snapshot.of(POLICY), NOW)
+        said = make(self.snapshot, self.time)
+        check(said, self.snapshot.of(POLICY), self.time)
         if self.down:
             raise KafkaUnavailableError("1 records did not reach 127.0.0.1:9092 within 5 s: is Kafka up?")
         return [self._take(each) for each in said]
 
     def _take(self, said: Said) -> Written:
         topic = topic_of(said)
-        effect = effect_of(self.snapshot, said, NOW)
+        effect = effect_of(self.snapshot, said, self.time)
         if effect is None:
             return Written(topic.name, said.queue, new=False, epoch=self.snapshot.epoch(topic))
         offset = self.snapshot.epoch(topic) + 1

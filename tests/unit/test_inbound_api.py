@@ -91,6 +91,18 @@ def test_a_plan_is_written_once_and_a_later_one_keeps_what_it_does_not_say() -> 
     ]
 
 
+def test_a_plan_that_a_later_one_hides_is_written_again() -> None:
+    desk = MemoryDesk()
+    day = {"starts_at": "2026-03-02T00:00:00Z", "interval_seconds": 3600, "intervals": [{"contacts": 9}] * 24}
+    assert [put(desk, "/v1/plans/acme/billing", body).json()["new"] for body in (PLAN, PLAN)] == [True, False]
+    desk.time += MINUTE
+    assert put(desk, "/v1/plans/acme/billing", day).json()["new"] is True
+    desk.time += MINUTE
+    assert [put(desk, "/v1/plans/acme/billing", body).json()["new"] for body in (PLAN, PLAN)] == [True, False]
+    path = "/v1/plans/acme/billing?from=2026-03-02T07:00:00Z&to=2026-03-02T07:01:00Z"
+    assert [row["contacts"] for row in ask(desk, "GET", path).json()["items"]] == [50.0]
+
+
 def test_a_csv_says_plans_of_many_queues_and_again_says_nothing() -> None:
     desk = MemoryDesk()
     text = "queue,starts_at,contacts\nbilling,2026-03-02T08:00Z,50\nclaims/eu,2026-03-02T08:00Z,5\n"

@@ -21,10 +21,11 @@ from schemas.codec import Codec
 from schemas.control import Availability, QueuePlan
 from schemas.topics import AVAILABILITY, CLOCK, PLANS, POLICY, Effect, Topic
 from wfm_bridge.inbound.checks import Said, check
-from wfm_bridge.inbound.plans import filled
+from wfm_bridge.inbound.plans import filled, is_hidden
 
 SECONDS = 5.0
 """Longest wait for the broker to take what is written."""
+_UNWRITTEN = -1
 _READ_BACK_SECONDS = 2.0
 """Longest wait to see what was written before: without it the same may be written again, which is harmless."""
 
@@ -83,7 +84,7 @@ class Desk:
             check(said, snapshot.of(POLICY), at)
             effects = [effect_of(snapshot, each, at) for each in said]
             new = [effect for effect in effects if effect is not None]
-            offsets = iter(range(-1, -1 - len(new), -1) if dry_run else self._deliver(new))
+            offsets = iter([_UNWRITTEN] * len(new) if dry_run else self._deliver(new))
             out = []
             for each, effect in zip(said, effects, strict=True):
                 topic = topic_of(each)
@@ -132,11 +133,12 @@ def topic_of(said: Said) -> Topic:
 
 
 def effect_of(snapshot: Snapshot, said: Said, at: int) -> Effect | None:
-    """Return what to write; None where the same stands already."""
+    """Return what to write; None where the same stands already, and no later plan hides it."""
     topic = topic_of(said)
     before = snapshot.of(topic).get(topic.key_of(said))
     if isinstance(said, QueuePlan):
         said = filled(said, before)
-    if before is not None and msgspec.structs.replace(said, occurred_at=before.occurred_at) == before:
+    stands = before is not None and msgspec.structs.replace(said, occurred_at=before.occurred_at) == before
+    if stands and not (isinstance(before, QueuePlan) and is_hidden(before, snapshot.of(topic).values())):
         return None
     return Effect(topic, msgspec.structs.replace(said, occurred_at=at))

@@ -150,6 +150,22 @@ def _filled(planned: PlannedInterval, before: QueuePlan, seconds: int, start: in
     return PlannedInterval(contacts=contacts, aht_seconds=aht_seconds, agents=agents)
 
 
+def is_hidden(plan: QueuePlan, others: Iterable[QueuePlan]) -> bool:
+    """Return whether another plan of its queue was said later and has a part of its time."""
+    ends_at = _end(plan)
+    return any(
+        (other.tenant, other.queue) == (plan.tenant, plan.queue)
+        and other.occurred_at > plan.occurred_at
+        and other.starts_at < ends_at
+        and plan.starts_at < _end(other)
+        for other in others
+    )
+
+
+def _end(plan: QueuePlan) -> int:
+    return plan.starts_at + len(plan.intervals) * plan.interval_seconds * MICROS_PER_SECOND
+
+
 def rows_between(plans: Sequence[QueuePlan], from_micros: int, to_micros: int) -> list[PlanRow]:
     """Return what plans of one queue, the one said last first, say of the intervals that start in [from, to)."""
     shown: dict[int, PlanRow] = {}
