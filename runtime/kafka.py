@@ -7,7 +7,8 @@ keyed state would see a key on two partitions. All consumers read committed reco
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, KafkaException, Message, Producer
@@ -110,16 +111,38 @@ class Writer:
 
     def write(self, effect: Effect) -> None:
         """Queue an event; raises RecordError where it does not fit its schema or topic."""
+        self.write_packed(self._pack(effect))
+
+    def _pack(self, effect: Effect) -> Packed:
         if effect.event is not None:
             effect.topic.check(effect.event)
-        self.write_packed(self._envelope.pack(effect))
+        return self._envelope.pack(effect)
 
     def write_bytes(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
         """Queue bytes as they are, to a topic by its registry name."""
         self.write_packed(Packed(topic, key, value, headers or []))
 
-    def write_packed(self, packed: Packed) -> None:
-        """Queue a packed record; waits where the local queue is full."""
+    def deliver(self, effects: Sequence[Effect], timeout_seconds: float) -> list[int]:
+        """Write events and return their offsets once the broker has them all.
+
+        Raises RecordError before anything is written, and KafkaUnavailableError where some may not have been; those
+        that still wait then are dropped, so that nothing comes late.
+        """
+        packed = [self._pack(effect) for effect in effects]
+        offsets: dict[int, int] = {}
+        for at, each in enumerate(packed):
+            self.write_packed(each, partial(offsets.__setitem__, at))
+        try:
+            self.flush(timeout_seconds)
+        except KafkaUnavailableError:
+            self._producer.purge()
+            self._producer.poll(0)
+            self._failure = None
+            raise
+        return [offsets[at] for at in range(len(packed))]
+
+    def write_packed(self, packed: Packed, told: Callable[[int], None] | None = None) -> None:
+        """Queue a packed record; waits where the local queue is full. `told` gets its offset once the broker has it."""
         while True:
             try:
                 self._producer.produce(
@@ -127,7 +150,7 @@ class Writer:
                     key=packed.key,
                     value=packed.value,
                     headers=packed.headers,
-                    on_delivery=self._delivered,
+                    on_delivery=partial(self._delivered, told),
                 )
             except BufferError:
                 self._producer.poll(0.1)
@@ -152,8 +175,11 @@ class Writer:
         """Flush what is queued."""
         self.flush(10.0)
 
-    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
-        if error is not None and self._failure is None:
+    def _delivered(self, told: Callable[[int], None] | None, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            if told is not None:
+                told(message.offset())
+        elif self._failure is None:
             self._failure = error
 
     def _raise_failure(self) -> None:

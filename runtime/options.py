@@ -33,6 +33,9 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "allow_private": click.option(
         "--allow-private", metavar="NETWORKS", help=f"{Settings.model_fields['allow_private'].description}"
     ),
+    "require_keys": click.option(
+        "--require-keys/--no-require-keys", default=None, help=f"{Settings.model_fields['require_keys'].description}"
+    ),
 }
 
 TOOL = ("bootstrap", "prefix")

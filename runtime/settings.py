@@ -41,7 +41,12 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     api_keys: Path | None = Field(
-        None, description="file of the API keys for look-ups; without it, api-keys.json in the data folder"
+        None, description="file of the API keys; without it, api-keys.json in the data folder"
+    )
+    require_keys: bool | None = Field(
+        None,
+        description="whether the bridge's live views are shown to holders of a key alone; without it, where the "
+        "address they are served on is not of this machine alone",
     )
     webhook_key: SecretStr | None = Field(
         None,

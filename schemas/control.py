@@ -243,10 +243,10 @@ PLAN_INTERVALS = 1_500
 class PlannedInterval(Event, frozen=True, kw_only=True):
     """What WFM plans for one interval of a queue: contacts for people, their handle time, people in seats.
 
-    `aht_seconds`, `agents`: null where the plan does not say.
+    Each null where the plan does not say: a schedule tells people alone, a forecast contacts and their handle time.
     """
 
-    contacts: Annotated[float, Meta(ge=0.0, le=FINITE, description="contacts")]
+    contacts: Annotated[float, Meta(ge=0.0, le=FINITE, description="contacts")] | None = None
     aht_seconds: Seconds | None = None
     agents: People | None = None
 

@@ -302,8 +302,8 @@ QUALITY = Topic(
 )  # fmt: skip
 POLICY = Topic(
     "policy", "what a tenant wants: agents, queues, thresholds", "tenant", _tenant, (control.Policy,),
-    ("operators",), ("router", "clock", "health", "staffing", "sessions", "analytics"), layout=Layout.CONTROL,
-    retention_ms=-1, dead_letters=True, check=check_policy,
+    ("operators",), ("router", "clock", "health", "staffing", "sessions", "analytics", "bridge"),
+    layout=Layout.CONTROL, retention_ms=-1, dead_letters=True, check=check_policy,
 )  # fmt: skip
 COMMANDS = Topic(
     "commands", "kill switches: AI gets no contact", "'all', tenant/TENANT or agent/TENANT/ENDPOINT", kill_key,
@@ -312,11 +312,12 @@ COMMANDS = Topic(
 )  # fmt: skip
 AVAILABILITY = Topic(
     "wfm.availability", "how many people a queue needs and has", "tenant and queue", _queue, (control.Availability,),
-    ("WFM",), ("router", "staffing"), layout=Layout.CONTROL, retention_ms=-1,
+    ("WFM", "bridge"), ("router", "staffing", "bridge"), layout=Layout.CONTROL, retention_ms=-1,
 )  # fmt: skip
 PLANS = Topic(
     "wfm.plans", "interval plans of a queue: contacts, handle time, people", "tenant, queue and start", _plan,
-    (control.QueuePlan,), ("WFM",), ("staffing",), layout=Layout.CONTROL, retention_ms=-1, check=check_plan,
+    (control.QueuePlan,), ("WFM", "bridge"), ("staffing", "bridge"), layout=Layout.CONTROL, retention_ms=-1,
+    check=check_plan,
 )  # fmt: skip
 MODELS = Topic(
     "models", "which model finds the intents of a tenant's contacts", "tenant, or '*' for all others", _tenant,

@@ -6,22 +6,24 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from pydantic import BaseModel, Field
 
+from runtime.keys import Scope
 from runtime.metrics import exposition
 from schemas.agents import Transition
 from schemas.analytics import QualityRow
 from schemas.wfm import CapacitySignal, ContainmentRow, StaffingRequirement, VolumeRow
-from wfm_bridge.handle_time import HandleTimes, merged
+from wfm_bridge.access import NO_KEYS, REFUSALS, Admission, Keys, admission, within
+from wfm_bridge.handle_time import HandleTimes, merged, place_of
 from wfm_bridge.models import Problem, page_of
+from wfm_bridge.pages import Page
 from wfm_bridge.parameters import (
     Apart,
     Ended,
     From,
     Intent,
     Late,
-    Page,
     Queue,
     State,
     Tenant,
@@ -33,9 +35,15 @@ from wfm_bridge.parameters import (
 from wfm_bridge.problems import RequestError, answer_problems
 from wfm_bridge.progress import Progress
 from wfm_bridge.store import Views
+from wfm_bridge.tagged import TAGGED, Tagged, conditional
 
 _DESCRIPTION = """
-What Trunkline tells workforce management, as it stands now; and single contacts, for those who have an API key.
+What Trunkline tells workforce management, as it stands now, and what it is told by it; and single contacts.
+
+Keys: `Authorization: Bearer KEY` or `X-API-Key: KEY`, each of one tenant and of one or more scopes. `write:wfm` says
+how many people there are and what is planned, `read:sessions` looks contacts up, and `read:wfm` reads all else, which
+where the bridge is set so needs no key. Answers to GET have a strong `ETag`; `If-None-Match` answers 304 while it is
+still so. Follow `next` through the pages of a list.
 
 The views are rebuilt from Kafka whenever the service starts; until that is done every path under `/v1` but that of
 contacts answers 503 with `Retry-After`. Rows carry a `revision` (breakers an `epoch`) that grows with every change.
@@ -65,21 +73,27 @@ class Readiness(BaseModel):
     behind: list[PartitionBehind] = Field(description="partitions still to be read")
 
 
-def create_api(views: Views, progress: Progress, *others: APIRouter) -> FastAPI:
-    """Return the application that serves these views, and what `others` serve."""
+def create_api(
+    views: Views, progress: Progress, *others: APIRouter, keys: Keys = NO_KEYS, require_keys: bool = False
+) -> FastAPI:
+    """Return the application that serves these views, and what `others` serve.
+
+    require_keys: to holders of a key alone; without, whoever has none sees all.
+    """
     app = FastAPI(title="Trunkline live views", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None)
     app.include_router(_operations(progress))
-    app.include_router(_wfm(views, progress))
-    app.include_router(_handle_time(views, progress))
-    app.include_router(_trends(views, progress))
-    app.include_router(_breakers(views, progress))
-    for router in others:
+    v1 = _v1(progress, admission(keys, Scope.READ_WFM, required=require_keys))
+    _add_wfm(v1, views)
+    _add_handle_time(v1, views)
+    _add_trends(v1, views)
+    _add_breakers(v1, views)
+    for router in (v1, *others):
         app.include_router(router)
     answer_problems(app)
     return app
 
 
-def _v1(progress: Progress) -> APIRouter:
+def _v1(progress: Progress, reading: Admission) -> APIRouter:
     async def rebuilt() -> None:
         if not progress.ready:
             raise RequestError(
@@ -89,21 +103,22 @@ def _v1(progress: Progress) -> APIRouter:
                 "Repeat it in a second; /readyz shows what is left.",
             )
 
-    problems: dict[int | str, dict[str, Any]] = {
+    answers: dict[int | str, dict[str, Any]] = {
+        **REFUSALS,
+        **TAGGED,
         422: {"model": Problem, "description": "A parameter is malformed"},
         503: {"model": Problem, "description": "The views are still being rebuilt; see `Retry-After`"},
     }
-    return APIRouter(prefix="/v1", dependencies=[Depends(rebuilt)], responses=problems)
+    needs = [Depends(reading), Depends(rebuilt), Depends(conditional)]
+    return APIRouter(prefix="/v1", dependencies=needs, responses=answers, route_class=Tagged)
 
 
-def _wfm(views: Views, progress: Progress) -> APIRouter:
-    router = _v1(progress)
-
+def _add_wfm(router: APIRouter, views: Views) -> None:
     @router.get("/volume", response_model=page_of(VolumeRow), tags=["wfm"], summary="Volumes by interval")
     async def volume(
         *,
         window: Page,
-        tenant: Tenant = None,
+        tenant: Tenant,
         queue: Queue = None,
         intent: Intent = None,
         from_: From = None,
@@ -118,7 +133,10 @@ def _wfm(views: Views, progress: Progress) -> APIRouter:
         """
         first, last = parse_intervals(from_, to, late=late)
         return window.page(
-            views.volume.select(tenant=tenant, queue=queue, intent=intent, from_micros=first, to_micros=last, late=late)
+            views.volume.select(
+                tenant=tenant, queue=queue, intent=intent, from_micros=first, to_micros=last, late=late
+            ),
+            views.volume.place,
         )
 
     @router.get(
@@ -127,12 +145,12 @@ def _wfm(views: Views, progress: Progress) -> APIRouter:
         tags=["wfm"],
         summary="People required now",
     )
-    async def staffing(window: Page, tenant: Tenant = None, queue: Queue = None) -> dict[str, Any]:
+    async def staffing(window: Page, tenant: Tenant, queue: Queue = None) -> dict[str, Any]:
         """The standing recommendation of each queue: people required without and with the loss of AI capacity.
 
         Listed by tenant and queue.
         """
-        return window.page(views.staffing.select(tenant=tenant, queue=queue))
+        return window.page(views.staffing.select(tenant=tenant, queue=queue), views.staffing.place)
 
     @router.get(
         "/capacity",
@@ -140,19 +158,15 @@ def _wfm(views: Views, progress: Progress) -> APIRouter:
         tags=["wfm"],
         summary="AI capacity lost now",
     )
-    async def capacity(window: Page, tenant: Tenant = None, queue: Queue = None) -> dict[str, Any]:
+    async def capacity(window: Page, tenant: Tenant, queue: Queue = None) -> dict[str, Any]:
         """Contacts per minute that AI no longer takes, by queue, with the endpoints that are out and for how long.
 
         Listed by tenant and queue.
         """
-        return window.page(views.capacity.select(tenant=tenant, queue=queue))
-
-    return router
+        return window.page(views.capacity.select(tenant=tenant, queue=queue), views.capacity.place)
 
 
-def _trends(views: Views, progress: Progress) -> APIRouter:
-    router = _v1(progress)
-
+def _add_trends(router: APIRouter, views: Views) -> None:
     @router.get("/containment", response_model=page_of(ContainmentRow), tags=["wfm"], summary="Containment trends")
     async def containment(window: Page, wanted: Trend) -> dict[str, Any]:
         """Containment of AI contacts that ended, over five minutes, hour, day, week and month, with 95 % intervals.
@@ -160,7 +174,7 @@ def _trends(views: Views, progress: Progress) -> APIRouter:
         Of a tenant's contacts all together, of each queue and of each intent. In every row contacts = contained +
         assisted + escalated + abandoned. Listed by start, then tenant, queue, intent and span.
         """
-        return window.page(views.containment.select(**wanted._asdict()))
+        return window.page(views.containment.select(**wanted._asdict()), views.containment.place)
 
     @router.get("/quality", response_model=page_of(QualityRow), tags=["wfm"], summary="Quality and cost")
     async def quality(window: Page, wanted: Trend) -> dict[str, Any]:
@@ -169,19 +183,15 @@ def _trends(views: Views, progress: Progress) -> APIRouter:
         Of a tenant's contacts all together, of each queue and of each intent. What cannot be known is null. Listed by
         start, then tenant, queue, intent and span.
         """
-        return window.page(views.quality.select(**wanted._asdict()))
-
-    return router
+        return window.page(views.quality.select(**wanted._asdict()), views.quality.place)
 
 
-def _handle_time(views: Views, progress: Progress) -> APIRouter:
-    router = _v1(progress)
-
+def _add_handle_time(router: APIRouter, views: Views) -> None:
     @router.get("/handle-time", response_model=page_of(HandleTimes), tags=["wfm"], summary="Handle times")
     async def handle_time(
         *,
         window: Page,
-        tenant: Tenant = None,
+        tenant: Tenant,
         queue: Queue = None,
         channel: Through = None,
         handling: Ended = None,
@@ -200,22 +210,19 @@ def _handle_time(views: Views, progress: Progress) -> APIRouter:
             tenant=tenant, queue=queue, channel=channel, handling=handling, from_micros=first, to_micros=last, late=late
         )
         # In a thread: a week of many queues takes seconds, and the views must follow meanwhile.
-        return window.page(await asyncio.to_thread(merged, rows, by or ()))
-
-    return router
+        return window.page(await asyncio.to_thread(merged, rows, by or ()), lambda row: place_of(row, by or ()))
 
 
-def _breakers(views: Views, progress: Progress) -> APIRouter:
-    router = _v1(progress)
+def _add_breakers(router: APIRouter, views: Views) -> None:
     page = page_of(Transition)
 
     @router.get("/breakers", response_model=page, tags=["breakers"], summary="State of every breaker")
-    async def breakers(window: Page, tenant: Tenant = None, state: State = None) -> dict[str, Any]:
+    async def breakers(window: Page, tenant: Tenant, state: State = None) -> dict[str, Any]:
         """The last transition of each AI endpoint's breaker: `to_state` is the state it is in.
 
         A breaker that never moved is closed, and not listed. Listed by tenant and endpoint.
         """
-        return window.page(views.breakers.latest(tenant=tenant, state=state))
+        return window.page(views.breakers.latest(tenant=tenant, state=state), views.breakers.place)
 
     @router.get(
         "/breakers/{tenant}/{endpoint:path}/history",
@@ -224,8 +231,9 @@ def _breakers(views: Views, progress: Progress) -> APIRouter:
         summary="Transitions of one breaker",
         responses={404: {"model": Problem, "description": "This breaker has never moved"}},
     )
-    async def history(tenant: str, endpoint: str, window: Page) -> dict[str, Any]:
+    async def history(request: Request, tenant: str, endpoint: str, window: Page) -> dict[str, Any]:
         """Every transition of one breaker with its evidence, oldest first; the last 1,000 are kept."""
+        within(request, tenant)
         known = views.breakers.history(tenant, endpoint)
         if known is None:
             raise RequestError(
@@ -234,9 +242,7 @@ def _breakers(views: Views, progress: Progress) -> APIRouter:
                 f"{tenant}/{endpoint}",
                 "See /v1/breakers for those that have moved; one that never did is closed.",
             )
-        return window.page(known)
-
-    return router
+        return window.page(known, lambda transition: (transition.epoch,))
 
 
 def _operations(progress: Progress) -> APIRouter:

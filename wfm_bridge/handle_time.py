@@ -78,6 +78,12 @@ def merged(rows: Iterable[HandleTimeRow], by: Collection[GroupBy]) -> list[Handl
     return [_told(key, group) for key, group in sorted(groups.items(), key=lambda item: item[0])]
 
 
+def place_of(row: HandleTimes, by: Collection[GroupBy]) -> tuple[int, str, str, str, str, float]:
+    """Return what merged rows are listed by."""
+    start = row.starts_at if GroupBy.INTERVAL in by and row.starts_at is not None else -1
+    return start, row.tenant, row.queue or "", row.channel or "", row.handling or "", row.relative_accuracy
+
+
 def _told(key: tuple[int, str, str, str, str, float], group: _Group) -> HandleTimes:
     _, tenant, queue, channel, handling, relative_accuracy = key
     return HandleTimes(

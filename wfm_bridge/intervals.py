@@ -45,8 +45,7 @@ class IntervalView(Generic[R]):
 
     def apply(self, row: R) -> Verdict:
         """Take a row, unless the one that is there has a higher revision."""
-        start = _BEFORE_TIME if row.late else row.interval_start
-        cell = (start, *(getattr(row, name) for name in self._names))
+        cell = self.place(row)
         known = self._rows.get(cell)
         if known is None:
             insort(self._order, cell)
@@ -54,6 +53,11 @@ class IntervalView(Generic[R]):
             return Verdict.OLDER
         self._rows[cell] = row
         return Verdict.APPLIED
+
+    def place(self, row: R) -> tuple[Any, ...]:
+        """Return what rows are listed by."""
+        start = _BEFORE_TIME if row.late else row.interval_start
+        return (start, *(getattr(row, name) for name in self._names))
 
     def select(
         self,

@@ -1,50 +1,21 @@
-"""What requests may ask for: parameters with their descriptions, ranges of time, pages."""
+"""What requests may ask for: parameters with their descriptions, ranges of time."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 
-from schemas.fields import BreakerState, Channel, Event, Handling
+from schemas.fields import BreakerState, Channel, Handling
 from schemas.wfm import TrendSpan
+from wfm_bridge.access import within
 from wfm_bridge.handle_time import GroupBy
-from wfm_bridge.models import to_answer, to_micros
+from wfm_bridge.models import to_micros
 from wfm_bridge.problems import RequestError
 from wfm_bridge.store import MAX_MICROS
 from wfm_bridge.trends import By
-
-DEFAULT_LIMIT = 500
-MAX_LIMIT = 5000
-"""5,000 volume rows are 2 MB of JSON."""
-
-
-class Window(NamedTuple):
-    """Which rows of the matching ones to answer."""
-
-    limit: int
-    offset: int
-
-    def page(self, rows: Sequence[Event]) -> dict[str, Any]:
-        """Return one page of rows, as data for its response model."""
-        end = self.offset + self.limit
-        return {
-            "items": [to_answer(row) for row in rows[self.offset : end]],
-            "total": len(rows),
-            "limit": self.limit,
-            "offset": self.offset,
-            "next_offset": end if end < len(rows) else None,
-        }
-
-
-def _window(
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="rows to answer at most")] = DEFAULT_LIMIT,
-    offset: Annotated[int, Query(ge=0, description="rows to skip")] = 0,
-) -> Window:
-    return Window(limit=limit, offset=offset)
 
 
 def parse_instant(name: str, given: str | None) -> int | None:
@@ -94,8 +65,13 @@ def parse_intervals(from_: str | None, to: str | None, *, late: bool) -> tuple[i
     return ends
 
 
-Page = Annotated[Window, Depends(_window)]
-Tenant = Annotated[str | None, Query(description="only this tenant")]
+async def _tenant(
+    request: Request, tenant: Annotated[str | None, Query(description="only this tenant")] = None
+) -> str | None:
+    return within(request, tenant)
+
+
+Tenant = Annotated[str | None, Depends(_tenant)]
 Queue = Annotated[str | None, Query(description="only this human queue")]
 Intent = Annotated[str | None, Query(description="only this intent")]
 Ended = Annotated[Handling | None, Query(description="only contacts that ended so")]
@@ -132,7 +108,7 @@ class Trends(NamedTuple):
 
 def _trends(
     *,
-    tenant: Tenant = None,
+    tenant: Tenant,
     by: Of = None,
     queue: Queue = None,
     intent: Intent = None,

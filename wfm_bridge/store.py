@@ -97,7 +97,12 @@ class QueueView(Generic[R]):
             for row in (*self._rows.values(), *filter(self._is_ahead, self._by_cause.values()))
             if (tenant is None or row.tenant == tenant) and (queue is None or row.queue == queue)
         ]
-        return sorted(matching, key=lambda row: (row.tenant, row.queue, row.starts_at or 0, row.cause_endpoint))
+        return sorted(matching, key=self.place)
+
+    @staticmethod
+    def place(row: R) -> tuple[str, str, int, str]:
+        """Return what rows are listed by."""
+        return row.tenant, row.queue, row.starts_at or 0, row.cause_endpoint
 
     def _is_ahead(self, row: R) -> bool:
         """Return whether a row is a forecast, and nothing that was said later is of its time."""
@@ -134,7 +139,7 @@ class BreakerView:
         """Put a transition in its place by epoch; the oldest ones beyond the length are dropped."""
         history = self._history.setdefault((transition.tenant, transition.endpoint), [])
         place = bisect_left(history, transition.epoch, key=_epoch)
-        breaker = (transition.tenant, transition.endpoint, transition.version or "")
+        breaker = self.place(transition)
         known = self._latest.get(breaker)
         is_latest = known is None or transition.epoch >= known.epoch
         if is_latest:
@@ -153,6 +158,11 @@ class BreakerView:
             for _, last in sorted(self._latest.items(), key=lambda item: item[0])
             if (tenant is None or last.tenant == tenant) and (state is None or last.to_state == state)
         ]
+
+    @staticmethod
+    def place(transition: Transition) -> tuple[str, str, str]:
+        """Return what breakers are listed by."""
+        return transition.tenant, transition.endpoint, transition.version or ""
 
     def history(self, tenant: str, endpoint: str) -> list[Transition] | None:
         """Return the transitions of an endpoint's breakers by epoch, oldest first; None where none is known."""

@@ -44,7 +44,7 @@ class TrendView(Generic[R]):
 
     def apply(self, row: R) -> Verdict:
         """Take a row, unless the one that is there has a higher revision."""
-        place = _Place(row.starts_at, row.tenant, row.queue or "", row.intent or "", row.span)
+        place = self.place(row)
         is_window = row.span is TrendSpan.MINUTES_5
         before = self._windows.get(place[1:4]) if is_window else place
         known = None if before is None else self._rows.get(before)
@@ -59,6 +59,11 @@ class TrendView(Generic[R]):
             self._windows[place[1:4]] = place
         self._rows[place] = row
         return Verdict.APPLIED
+
+    @staticmethod
+    def place(row: R) -> _Place:
+        """Return what rows are listed by."""
+        return _Place(row.starts_at, row.tenant, row.queue or "", row.intent or "", row.span)
 
     def select(
         self,

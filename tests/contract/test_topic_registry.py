@@ -35,8 +35,8 @@ from trunkline.asyncapi import OUTSIDE, as_yaml, document
 from trunkline.topics import as_markdown
 
 OURS = {
-    "all services", "analytics", "clock", "copies", "counts", "health", "live view", "router", "sessions", "simulator",
-    "staffing", "supervisors", "webhooks-sender",
+    "all services", "analytics", "bridge", "clock", "copies", "counts", "health", "live view", "router", "sessions",
+    "simulator", "staffing", "supervisors", "webhooks-sender",
 }  # fmt: skip
 PAIRS = [(topic, kind) for topic in TOPICS for kind in topic.types]
 awkward = st.sampled_from(["a/b", "a%2Fb", "a|b", "a%7Cb", "a%b", "a%25b", "a%252Fb"]) | st.text(

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from processors.staffing.logic import weekdays
 from processors.staffing.logic.erlang import agents_required
 from processors.staffing.logic.forecast import MOST_INTERVALS, Outage, Outlook
-from processors.staffing.logic.plans import Plans
 from processors.staffing.logic.weekdays import INTERVAL_MICROS, PER_DAY
+from runtime.plans import Plans
 from runtime.snapshot import Snapshot
 from runtime.state import DictState
 from schemas.control import PlannedInterval, QueuePlan
@@ -162,3 +162,26 @@ def test_chances_never_rise_and_people_are_in_order(
         assert (
             row.agents_required_before <= row.agents_required_after <= max(row.agents_high, row.agents_required_after)
         )
+
+
+def test_a_plan_of_people_alone_leaves_the_load_to_what_else_is_known() -> None:
+    people = QueuePlan(
+        tenant="acme", queue="billing", starts_at=START, occurred_at=START + 1,
+        intervals=tuple(PlannedInterval(agents=20.0) for _ in range(4)),
+    )  # fmt: skip
+    assert {each.basis for each in outlook(said(people)).required(OUTAGE, START)} == {LoadBasis.PRESENT}
+    forecast = plan(150.0, 150.0, 150.0, 150.0, starts_at=START - INTERVAL_MICROS)
+    plans = said(forecast, people)
+    assert Plans().at(plans, "acme", "billing", START) == (10.0, 240.0, 20.0)
+    first, *_ = outlook(plans).required(OUTAGE, START)
+    assert first.basis is LoadBasis.PLAN
+
+
+def test_contacts_and_people_are_each_by_the_plan_that_said_them_last() -> None:
+    forecast = plan(intervals=(PlannedInterval(contacts=150.0, aht_seconds=240.0),))
+    newer = plan(
+        starts_at=START - INTERVAL_MICROS, occurred_at=START + 2,
+        intervals=(PlannedInterval(contacts=300.0), PlannedInterval(agents=7.0)),
+    )  # fmt: skip
+    assert Plans().at(said(forecast, newer), "acme", "billing", START) == (10.0, 240.0, 7.0)
+    assert Plans().at(said(forecast, newer), "acme", "billing", START - INTERVAL_MICROS) == (20.0, None, None)

@@ -70,11 +70,12 @@ def _end(plan: QueuePlan) -> int:
 
 
 def _at(plans: Iterable[QueuePlan], at: int) -> Planned | None:
-    """Return the plan of a minute, by the first that has it."""
+    """Return the plan of a minute, by the first that says how many contacts there are in it."""
     for plan in plans:
         if plan.starts_at <= at < _end(plan):
             found = plan.intervals[(at - plan.starts_at) // (plan.interval_seconds * MICROS_PER_SECOND)]
-            return Planned(found.contacts * 60 / plan.interval_seconds, found.aht_seconds, found.agents)
+            if found.contacts is not None:
+                return Planned(found.contacts * 60 / plan.interval_seconds, found.aht_seconds, found.agents)
     return None
 
 

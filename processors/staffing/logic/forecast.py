@@ -16,8 +16,8 @@ import numpy as np
 
 from processors.staffing.logic import weekdays
 from processors.staffing.logic.erlang import Load, Targets, required
-from processors.staffing.logic.plans import Plans
 from processors.staffing.logic.weekdays import INTERVAL_MICROS
+from runtime.plans import Plans
 from runtime.snapshot import Snapshot
 from runtime.state import KeyedState
 from schemas.control import HumanQueue
@@ -130,13 +130,14 @@ class Outlook:
 
     def _load(self, interval: int) -> _Load:
         planned = self.plans.at(self.snapshot, self.tenant, self.targets.queue, interval * INTERVAL_MICROS)
-        if planned is not None:
+        agents = None if planned is None else planned.agents
+        if planned is not None and planned.contacts_per_minute is not None:
             aht = self.aht_seconds if not planned.aht_seconds else planned.aht_seconds
-            return _Load(planned.contacts_per_minute, aht, LoadBasis.PLAN, planned.agents)
+            return _Load(planned.contacts_per_minute, aht, LoadBasis.PLAN, agents)
         usual = weekdays.per_minute(self.targets.queue, self.state, interval)
         if usual is not None:
-            return _Load(usual, self.aht_seconds, LoadBasis.WEEKDAY, None)
-        return _Load(self.present_per_minute, self.aht_seconds, LoadBasis.PRESENT, None)
+            return _Load(usual, self.aht_seconds, LoadBasis.WEEKDAY, agents)
+        return _Load(self.present_per_minute, self.aht_seconds, LoadBasis.PRESENT, agents)
 
     def _interval(self, number: int, reference: _Load, outage: Outage, now: int) -> _Interval:
         load = self._load(number)

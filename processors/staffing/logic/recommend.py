@@ -20,10 +20,10 @@ from processors.staffing.logic.actions import people_of
 from processors.staffing.logic.erlang import ErlangInputError
 from processors.staffing.logic.forecast import Outlook
 from processors.staffing.logic.plan import planned, targets_of, unusable
-from processors.staffing.logic.plans import Plans
 from processors.staffing.logic.room import Scene, said_of
 from processors.staffing.logic.signals import Cause, Standing, staffing
 from processors.staffing.logic.weekdays import interval_of
+from runtime.plans import Plans
 from runtime.state import KeyedState
 from schemas.topics import STAFFING, Effect
 

@@ -25,11 +25,11 @@ import dataclasses
 
 from processors.staffing.logic import line, meter, outages, spare, traffic, weekdays
 from processors.staffing.logic.plan import targets_of
-from processors.staffing.logic.plans import Plans
 from processors.staffing.logic.recommend import Recommender, standing_queues
 from processors.staffing.logic.room import Scene
 from processors.staffing.logic.signals import Cause, Standing, capacity
 from runtime.permits import check_partitions
+from runtime.plans import Plans
 from runtime.snapshot import Snapshot
 from runtime.state import KeyedState
 from schemas import topics
