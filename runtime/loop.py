@@ -39,16 +39,16 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
 from confluent_kafka import TopicPartition as Partition
 
 from runtime import clock
+from runtime.attempt import one_by_one, stepped
 from runtime.control import ControlFollower
 from runtime.errors import FencedError
-from runtime.kafka import MAX_RECORD_BYTES, Record, consumer_config
+from runtime.kafka import Record, consumer_config
 from runtime.metrics import METRICS
 from runtime.service import Process, tune_interpreter
 from runtime.settings import Settings
 from runtime.step import Batch, LoopOptions, Step
 from runtime.transaction import PLAIN_CONSUMER, BatchWriter, Complaints, PlainWriter, TransactionalWriter
-from schemas.envelope import Packed, dead_letter
-from schemas.errors import RecordError
+from schemas.envelope import Packed
 from schemas.topics import Topic
 
 log = logging.getLogger(__name__)
@@ -221,14 +221,14 @@ class TransactionalLoop:
                 self._filling = _Transaction(time.perf_counter())
                 self._step.begin()
             try:
-                outputs = self._stepped(batch)
+                outputs = stepped(self._step, batch)
             except Exception:
                 if self._filling.consumed:
                     self._note_again(_first_offsets(records[start:]))
                     self._settle()
                     return
                 log.exception("%s: a batch failed; its records are tried one by one", self._service)
-                outputs = self._one_by_one(batch)
+                outputs = one_by_one(self._step, batch, self._service)
             if not self._writer.queue(outputs):
                 self._note_again(_first_offsets(records[start:]))
                 self._finish()
@@ -299,29 +299,6 @@ class TransactionalLoop:
         else:
             self._complaints.say(f"reading {topic}: {error.str()}")
         return False
-
-    # The step, with its failures turned into dead letters.
-
-    def _stepped(self, batch: Batch) -> list[Packed]:
-        outputs = self._step.step(batch)
-        for packed in outputs:
-            if packed.value is not None and len(packed.value) > MAX_RECORD_BYTES and not packed.topic.endswith(".dlq"):
-                raise RecordError(
-                    "too_large", f"it makes a record for {packed.topic} of more than {MAX_RECORD_BYTES} bytes"
-                )
-        return outputs
-
-    def _one_by_one(self, batch: Batch) -> list[Packed]:
-        self._step.begin()
-        return [packed for record in batch.records for packed in self._outputs_of_one(batch, record)]
-
-    def _outputs_of_one(self, batch: Batch, record: Record) -> list[Packed]:
-        try:
-            return self._stepped(batch._replace(records=[record]))
-        except Exception as problem:  # noqa: BLE001 - whatever a record provokes, it must not block its partition
-            letter = dead_letter(record, self._service, problem)
-        METRICS.dead_letters.labels(self._service, self._service, dict(letter.headers)["dlq_reason"].decode()).inc()
-        return [letter]
 
     # Where it reads on.
 

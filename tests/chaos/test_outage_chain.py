@@ -14,25 +14,16 @@ import pytest
 
 from runtime.clock import real_now
 from runtime.settings import Settings
-from schemas.agents import BreakerAction, BreakerCommand, Outcome
-from schemas.fields import BreakerState, Channel, TurnResult
+from schemas.agents import BreakerAction, BreakerCommand
+from schemas.fields import BreakerState, TurnResult
 from schemas.topics import AGENT_EVENTS, STAFFING, TRANSITIONS
-from tests.flow.steps import Watch, new_room, policy, publish_policy, running, write
+from tests.flow.steps import Watch, new_room, outcome, policy, publish_policy, running, write
 
 TENANTS, ROUNDS = 10, 5
 GOOD, BAD = 20, 5
 MOST_SECONDS = 1.0
 """From a transition to the people required, at the 99th percentile: what the product promises."""
 LOOK_SECONDS = 0.002
-
-
-def outcome(tenant: str, number: int, epoch: int, result: TurnResult) -> Outcome:
-    """A contact's first turn, straight to the monitor's inbox: sessions are not what is timed."""
-    return Outcome(
-        tenant=tenant, provider="north", endpoint="nova", version="1", interaction_id=f"{tenant}-{number}", turn=1,
-        channel=Channel.CHAT, intent="balance", queue="retail", breaker_epoch=epoch, result=result, latency_ms=400.0,
-        occurred_at=real_now(),
-    )  # fmt: skip
 
 
 class Chain:
@@ -46,8 +37,8 @@ class Chain:
 
     def outage(self, tenant: str, first: int, epoch: int) -> int:
         """Let an agent that is well die, time the chain, close its breaker; return the epoch of the close."""
-        good = [outcome(tenant, first + n, epoch, TurnResult.OK) for n in range(GOOD)]
-        bad = [outcome(tenant, first + GOOD + n, epoch, TurnResult.SERVER_ERROR) for n in range(BAD)]
+        good = [outcome(tenant, f"{tenant}-{first + n}", epoch, TurnResult.OK) for n in range(GOOD)]
+        bad = [outcome(tenant, f"{tenant}-{first + GOOD + n}", epoch, TurnResult.SERVER_ERROR) for n in range(BAD)]
         write(self._settings, AGENT_EVENTS, *good)
         time.sleep(random.Random(f"{tenant}{first}").uniform(0.0, 0.5))  # another phase of every interval in the chain
         died = time.monotonic()

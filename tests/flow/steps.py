@@ -15,11 +15,11 @@ from runtime.admin import create_topics
 from runtime.clock import real_now
 from runtime.kafka import Reader, Record
 from runtime.settings import Settings
-from schemas.agents import Evidence, Transition
+from schemas.agents import Evidence, Outcome, Transition
 from schemas.codec import Codec
 from schemas.control import BreakerPolicy, Endpoint, HumanQueue, Policy
 from schemas.errors import DecodeError
-from schemas.fields import BreakerState, Channel, Event
+from schemas.fields import BreakerState, Channel, Event, TurnResult
 from schemas.interactions import Classification, Decision, Offered, Thresholds
 from schemas.topics import POLICY, ROUTED, TRANSITIONS, Effect, Topic
 from tests.support.services import ServiceProcess
@@ -161,6 +161,15 @@ def transition(tenant: str, to_state: BreakerState, epoch: int, **changes: Any) 
         occurred_at=real_now(),
     )
     return msgspec.structs.replace(base, **changes)
+
+
+def outcome(tenant: str, interaction_id: str, epoch: int, result: TurnResult) -> Outcome:
+    """The first turn of a contact that nova has, as sessions tell the health monitor."""
+    return Outcome(
+        tenant=tenant, provider="north", endpoint="nova", version="7", interaction_id=interaction_id, turn=1,
+        channel=Channel.CHAT, intent="balance", queue="retail", breaker_epoch=epoch, result=result, latency_ms=400.0,
+        occurred_at=real_now(),
+    )  # fmt: skip
 
 
 def publish_policy(settings: Settings, made: Policy) -> None:

@@ -6,11 +6,11 @@ import json
 
 from runtime.clock import real_now
 from runtime.settings import Settings
-from schemas.agents import BreakerCommand, Outcome
-from schemas.fields import BreakerState, Channel, TurnResult
+from schemas.agents import BreakerCommand
+from schemas.fields import BreakerState, TurnResult
 from schemas.topics import AGENT_EVENTS, TRANSITIONS
 from tests.flow.command import trunkline
-from tests.flow.steps import Watch, policy, publish_policy, publish_transition, running, transition, write
+from tests.flow.steps import Watch, outcome, policy, publish_policy, publish_transition, running, transition, write
 
 
 def asked(settings: Settings, *arguments: str, ends: int = 0) -> str:
@@ -19,19 +19,11 @@ def asked(settings: Settings, *arguments: str, ends: int = 0) -> str:
     return done.stdout if ends == 0 else done.stderr
 
 
-def outcome(number: int) -> Outcome:
-    return Outcome(
-        tenant="acme", provider="north", endpoint="nova", version="7", interaction_id=f"c-{number}", turn=1,
-        channel=Channel.CHAT, intent="balance", queue="retail", breaker_epoch=0, result=TurnResult.OK, latency_ms=800.0,
-        occurred_at=real_now(),
-    )  # fmt: skip
-
-
 def test_a_breaker_is_opened_looked_at_and_closed_by_command(settings: Settings) -> None:
     publish_policy(settings, policy("acme"))
     with running(settings, "health"):
         assert asked(settings, "list") == "acme/nova  closed  since ever  epoch 0  never moved\n"
-        write(settings, AGENT_EVENTS, *(outcome(number) for number in range(20)))
+        write(settings, AGENT_EVENTS, *(outcome("acme", f"c-{number}", 0, TurnResult.OK) for number in range(20)))
 
         told = asked(settings, "open", "nova", "--tenant", "acme", "--reason", "gives refunds", "--by", "ann")
         assert told == "acme/nova: closed -> forced_open, epoch 1, forced_by_command: gives refunds (by ann)\n"

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from processors.health.logic.breaker import MoveReason
 from processors.health.logic.siblings import Siblings
 from runtime.snapshot import Snapshot
 from schemas import topics
-from schemas.agents import BreakerAction, Evidence, ProviderState, Transition
+from schemas.agents import MACHINE_REASONS, BreakerAction, Evidence, ProviderState, Transition
 from schemas.control import Endpoint, Policy
 from schemas.fields import BreakerState, TurnResult
 from schemas.topics import endpoint_key
@@ -183,3 +184,7 @@ def test_a_provider_without_a_time_or_past_it_is_believed_for_little() -> None:
     past.turn(100.0, TIMEOUT)
     assert without.impacts[-1].duration_source is DurationSource.PRIOR
     assert past.impacts[-1].expected_seconds_p50 == 30.0
+
+
+def test_the_reasons_that_are_the_machine_s_own_are_reasons_of_moves() -> None:
+    assert set(MoveReason) >= MACHINE_REASONS
