@@ -42,7 +42,7 @@ format: install ## let ruff put the code in order
 soak: install   ## long chaos runs
 	@$(BIN)/pytest -m soak --timeout 3600 -s $(ARGS)
 
-bench: install  ## measure the hot path beside its peers (SUITE=hotpath|latency|scale|kill|decide|classifier|quality|sessions|redaction|health|spillover, ARGS=--quick)
+bench: install  ## measure the hot path beside its peers (SUITE=hotpath|latency|scale|kill|decide|classifier|quality|sessions|redaction|health|spillover|staffing, ARGS=--quick)
 	@$(BIN)/python -m bench $(SUITE) $(ARGS)
 
 schemas: install ## write schemas/avro and schemas/released.jsonl from the event types

@@ -24,6 +24,7 @@ _KNOWN = (
     "redaction",
     "health",
     "spillover",
+    "staffing",
 )
 SUITES = tuple(name for name in _KNOWN if importlib.util.find_spec(f"bench.{name}"))
 """A suite is a module of this package with `run(options: Options) -> Report`."""

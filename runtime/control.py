@@ -46,9 +46,9 @@ class ControlFollower:
                 )
             self._apply(self._reader.read(1000, 0.2))
 
-    def poll(self) -> Snapshot:
-        """Apply what has come, without waiting, and return the snapshot."""
-        records = self._reader.read(1000, 0.0)
+    def poll(self, timeout_seconds: float = 0.0) -> Snapshot:
+        """Apply what has come, waiting so long for the first of it, and return the snapshot."""
+        records = self._reader.read(1000, timeout_seconds)
         if records:
             self._apply(records)
         return self.snapshot

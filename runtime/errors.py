@@ -17,11 +17,13 @@ TrunklineError                    base of all that is raised on purpose
 ├── processors.health IllegalMoveError    a breaker move that its table does not have
 ├── processors.staffing ErlangInputError  a load or target for which no number of agents exists
 ├── wfm_bridge BridgeError                the live view's reader of topics has ended
+├── wfm_bridge.webhooks WebhookError      a subscription cannot be, is not known, or cannot be delivered
+├── wfm_bridge.inbound InboundError       what WFM says makes no sense; each mistake with its place and remedy
 └── wfm_bridge RequestError               a request that cannot be answered: a problem object, HTTP 4xx
 ```
 
 The upper part lives in `schemas/errors.py`, because the wire contract imports nothing of the runtime;
-the last five live where they are raised, because nobody else catches them.
+the last seven live where they are raised, because nobody else catches them.
 """
 
 from __future__ import annotations

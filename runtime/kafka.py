@@ -7,7 +7,8 @@ keyed state would see a key on two partitions. All consumers read committed reco
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, KafkaException, Message, Producer
@@ -30,6 +31,9 @@ _LEADERLESS = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError._NOENT,  # noqa: SLF001 - no leader is known of any partition; librdkafka's public codes bear the _
 )
 _LEADER_SECONDS = 10.0
 _LEADER_RETRY_SECONDS = 0.05
@@ -53,19 +57,26 @@ def client_config(settings: Settings) -> dict[str, Any]:
     }
 
 
+_ONE_AT_A_TIME = {"max.in.flight.requests.per.connection": 1}
+"""With several, idempotence does not hold where a partition gets its leader between two requests, as a new one does:
+a broker that is told of no earlier record takes the second request, whatever its sequence number, and librdkafka then
+counts the first as delivered, which was refused and is lost. Apache mended the broker after 4.3.1 (KAFKA-15591).
+One at a time also keeps the order over the retries of a producer without idempotence."""
+
+
 def producer_config(settings: Settings) -> dict[str, Any]:
     """Return the configuration shared by all producers."""
     return {
         **client_config(settings),
         "partitioner": "murmur2_random",
         "enable.idempotence": True,
+        **_ONE_AT_A_TIME,
         "linger.ms": 1,
         "message.max.bytes": MAX_DEAD_LETTER_BYTES,
     }
 
 
-_AT_ONCE = {"enable.idempotence": False, "acks": "all", "max.in.flight.requests.per.connection": 1}
-"""One request at a time keeps the order, also over retries."""
+_AT_ONCE = {"enable.idempotence": False, "acks": "all"}
 
 
 def consumer_config(settings: Settings) -> dict[str, Any]:
@@ -91,6 +102,7 @@ def to_record(message: Message, settings: Settings) -> Record:
         message.key(),
         message.value(),
         tuple(message.headers() or ()),
+        message.timestamp()[1],
     )
 
 
@@ -109,16 +121,38 @@ class Writer:
 
     def write(self, effect: Effect) -> None:
         """Queue an event; raises RecordError where it does not fit its schema or topic."""
+        self.write_packed(self._pack(effect))
+
+    def _pack(self, effect: Effect) -> Packed:
         if effect.event is not None:
             effect.topic.check(effect.event)
-        self.write_packed(self._envelope.pack(effect))
+        return self._envelope.pack(effect)
 
     def write_bytes(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
         """Queue bytes as they are, to a topic by its registry name."""
         self.write_packed(Packed(topic, key, value, headers or []))
 
-    def write_packed(self, packed: Packed) -> None:
-        """Queue a packed record; waits where the local queue is full."""
+    def deliver(self, effects: Sequence[Effect], timeout_seconds: float) -> list[int]:
+        """Write events and return their offsets once the broker has them all.
+
+        Raises RecordError before anything is written, and KafkaUnavailableError where some may not have been; those
+        that still wait then are dropped, so that nothing comes late.
+        """
+        packed = [self._pack(effect) for effect in effects]
+        offsets: dict[int, int] = {}
+        for at, each in enumerate(packed):
+            self.write_packed(each, partial(offsets.__setitem__, at))
+        try:
+            self.flush(timeout_seconds)
+        except KafkaUnavailableError:
+            self._producer.purge()
+            self._producer.poll(0)
+            self._failure = None
+            raise
+        return [offsets[at] for at in range(len(packed))]
+
+    def write_packed(self, packed: Packed, told: Callable[[int], None] | None = None) -> None:
+        """Queue a packed record; waits where the local queue is full. `told` gets its offset once the broker has it."""
         while True:
             try:
                 self._producer.produce(
@@ -126,7 +160,7 @@ class Writer:
                     key=packed.key,
                     value=packed.value,
                     headers=packed.headers,
-                    on_delivery=self._delivered,
+                    on_delivery=partial(self._delivered, told),
                 )
             except BufferError:
                 self._producer.poll(0.1)
@@ -151,8 +185,11 @@ class Writer:
         """Flush what is queued."""
         self.flush(10.0)
 
-    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
-        if error is not None and self._failure is None:
+    def _delivered(self, told: Callable[[int], None] | None, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            if told is not None:
+                told(message.offset())
+        elif self._failure is None:
             self._failure = error
 
     def _raise_failure(self) -> None:
@@ -208,8 +245,9 @@ class Reader:
             place = (message.topic(), message.partition())
             if error is None:
                 self._at_end[place] = False
-                self._read_to[place] = message.timestamp()[1] / 1000
-                records.append(to_record(message, self._settings))
+                record = to_record(message, self._settings)
+                self._read_to[place] = record.timestamp_ms / 1000
+                records.append(record)
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's public codes bear it
                 self._at_end[place] = True
             elif error.fatal() or not _passing(error):
@@ -266,6 +304,8 @@ def last_stable_offsets(settings: Settings, partitions: Sequence[tuple[str, int]
 
     Raises KafkaUnavailableError. A partition that has just been made has no leader for a moment.
     """
+    if not partitions:
+        return {}
     asked = {Partition(topic, partition): OffsetSpec.latest() for topic, partition in partitions}
     admin = AdminClient(client_config(settings))
     deadline = time.monotonic() + _LEADER_SECONDS

@@ -1,9 +1,10 @@
-"""API keys: who may look up the contacts of a tenant. A file has their digests; the keys themselves are not kept."""
+"""API keys: who may ask what about which tenant. A file has their digests; the keys themselves are not kept."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import enum
 import fcntl
 import hashlib
 import hmac
@@ -28,18 +29,37 @@ KEY_BYTES = 32
 PREFIX = "tlk_"
 """Opens every key, so that scanners for leaked secrets can find one."""
 
+ALL_TENANTS = "*"
+"""In place of a tenant: a key for all of them, such as that of a WFM platform that serves them all."""
+
+
+class Scope(enum.StrEnum):
+    """What a key is good for."""
+
+    READ_WFM = "read:wfm"
+    """The live views: volumes, staffing, capacity, breakers, and what WFM said."""
+    READ_SESSIONS = "read:sessions"
+    """Single contacts, with what was said."""
+    WRITE_WFM = "write:wfm"
+    """To say how many people there are and what is planned."""
+
+
 _Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[\w.@-]+$")]
 _Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key as the file has it. `sha256`: of the key's UTF-8. `expires_at`: null where it is good until revoked."""
+    """A key as the file has it. `sha256`: of the key's UTF-8. `expires_at`: null where it is good until revoked.
+
+    `scopes`: keys that were made before there were any are for contacts alone.
+    """
 
     name: _Name
     tenant: Id
     sha256: _Digest
     created_at: Annotated[dt.datetime, Meta(tz=True)]
     expires_at: Annotated[dt.datetime, Meta(tz=True)] | None = None
+    scopes: Annotated[tuple[Scope, ...], Meta(min_length=1)] = (Scope.READ_SESSIONS,)
 
     def is_good(self, now: dt.datetime) -> bool:
         """Return whether the key has not expired by then."""
@@ -63,13 +83,27 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
         ) from problem
 
 
-def create_key(path: Path, name: str, tenant: str, expires_at: dt.datetime | None = None) -> str:
+def create_key(
+    path: Path,
+    name: str,
+    tenant: str,
+    expires_at: dt.datetime | None = None,
+    scopes: tuple[Scope, ...] = (Scope.READ_SESSIONS,),
+) -> str:
     """Add a key to the file and return it: it is shown this once.
 
-    Raises ApiKeysError where the name is taken or makes no sense.
+    Raises ApiKeysError where the name is taken or makes no sense, or where contacts of all tenants are asked for: ids
+    of contacts are each tenant's own.
     """
+    if tenant == ALL_TENANTS and Scope.READ_SESSIONS in scopes:
+        raise ApiKeysError(
+            f"no key is for the contacts of all tenants: give {name!r} one tenant, or other scopes than "
+            f"{Scope.READ_SESSIONS}"
+        )
     key = PREFIX + secrets.token_urlsafe(KEY_BYTES)
-    made = ApiKey(name=name, tenant=tenant, sha256=_digest(key), created_at=_now(), expires_at=expires_at)
+    made = ApiKey(
+        name=name, tenant=tenant, sha256=_digest(key), created_at=_now(), expires_at=expires_at, scopes=scopes
+    )
     try:
         msgspec.convert(msgspec.to_builtins(made), ApiKey)
     except msgspec.ValidationError as problem:
@@ -102,8 +136,8 @@ class Keyring:
         self._seen: tuple[int, ...] | None = None
         self._keys: tuple[ApiKey, ...] = ()
 
-    def tenant_of(self, given: str) -> str | None:
-        """Return the tenant whose contacts a key may look up; None where it is not known or has expired.
+    def find(self, given: str) -> ApiKey | None:
+        """Return what is kept of a key; None where it is not known or has expired.
 
         Every key is compared, in a time that does not depend on where they differ.
         """
@@ -113,7 +147,7 @@ class Keyring:
         for each in self._keys:
             if hmac.compare_digest(each.sha256, digest):
                 found = each
-        return found.tenant if found is not None and found.is_good(_now()) else None
+        return found if found is not None and found.is_good(_now()) else None
 
     def _refresh(self) -> None:
         try:

@@ -109,6 +109,14 @@ class Catalogue:
         self.copies_down = Gauge(
             "trunkline_copies_down", "1 while Redis does not answer: copies of contacts stand still.", registry=r
         )
+        self.volume_rows_checked = Counter(
+            "trunkline_volume_rows_checked_total", "Rows of volumes whose conservation was checked.", registry=r
+        )
+        self.volume_rows_unbalanced = Counter(
+            "trunkline_volume_rows_unbalanced_total",
+            "Rows of volumes in which offered is not the sum of the handling states: always 0.",
+            registry=r,
+        )
         self.view_rows = Gauge("trunkline_view_rows", "Rows of a live view.", ["view"], registry=r)
         self.view_lag_seconds = Histogram(
             "trunkline_view_lag_seconds",
@@ -118,6 +126,52 @@ class Catalogue:
         )
         self.view_undecodable = Counter(
             "trunkline_view_undecodable_total", "Records that a live view could not read.", registry=r
+        )
+        self._add_webhooks()
+
+    def _add_webhooks(self) -> None:
+        r, of_each = self.registry, ["subscription"]
+        self.webhook_attempts = Counter(
+            "trunkline_webhook_attempts_total",
+            "Attempts to send a message, by what came of them: http_2xx is a delivery.",
+            ["subscription", "outcome"],
+            registry=r,
+        )
+        self.webhook_dead_letters = Counter(
+            "trunkline_webhook_dead_letters_total", "Messages that were given up.", of_each, registry=r
+        )
+        self.webhook_seconds = Histogram(
+            "trunkline_webhook_seconds",
+            "From a record's timestamp to its receiver's 2xx.",
+            buckets=_LATENCY_BUCKETS,
+            registry=r,
+        )
+        self.webhook_waiting = Gauge(
+            "trunkline_webhook_waiting", "Messages taken on and not delivered, at most 500.", of_each, registry=r
+        )
+        self.webhook_behind = Gauge(
+            "trunkline_webhook_behind_records",
+            "Records between what is delivered and the ends of the topics, other tenants' included.",
+            of_each,
+            registry=r,
+        )
+        self.webhook_oldest_seconds = Gauge(
+            "trunkline_webhook_oldest_seconds",
+            "Age of the oldest message that waits, 0 without one.",
+            of_each,
+            registry=r,
+        )
+        self.webhook_failing_seconds = Gauge(
+            "trunkline_webhook_failing_seconds",
+            "Seconds for which a receiver took nothing that it was sent; 0 while it takes.",
+            of_each,
+            registry=r,
+        )
+        self.webhook_unusable = Gauge(
+            "trunkline_webhook_unusable",
+            "1 while a subscription is not delivered for a reason on our side, such as another key: see the log.",
+            of_each,
+            registry=r,
         )
 
 

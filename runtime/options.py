@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import getpass
 from collections.abc import Callable, Mapping
@@ -29,6 +30,12 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
         help=f"{Settings.model_fields['delivery'].description}",
     ),
     "port": click.option("--port", type=click.IntRange(0, 65535), help=f"{Settings.model_fields['port'].description}"),
+    "allow_private": click.option(
+        "--allow-private", metavar="NETWORKS", help=f"{Settings.model_fields['allow_private'].description}"
+    ),
+    "require_keys": click.option(
+        "--require-keys/--no-require-keys", default=None, help=f"{Settings.model_fields['require_keys'].description}"
+    ),
 }
 
 TOOL = ("bootstrap", "prefix")
@@ -39,6 +46,23 @@ BY = click.option(
 """Of commands that others can look up."""
 SERVICE = ("bootstrap", "redis_url", "prefix", "slot", "data", "host", "port")
 """Options of service processes."""
+
+
+class Moment(click.ParamType):
+    """A moment in ISO 8601, as UTC microseconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the moment; fails where the text is none."""
+        if isinstance(value, int):
+            return value
+        try:
+            moment = dt.datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time: write it as 2026-12-01T08:00:00Z", param, ctx)
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+        return int(aware.timestamp() * 1_000_000)
 
 
 def settings_of(chosen: Mapping[str, Any]) -> Settings:

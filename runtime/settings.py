@@ -41,7 +41,22 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     api_keys: Path | None = Field(
-        None, description="file of the API keys for look-ups; without it, api-keys.json in the data folder"
+        None, description="file of the API keys; without it, api-keys.json in the data folder"
+    )
+    require_keys: bool | None = Field(
+        None,
+        description="whether the bridge's live views are shown to holders of a key alone; without it, where the "
+        "address they are served on is not of this machine alone",
+    )
+    webhook_key: SecretStr | None = Field(
+        None,
+        description="secret of 16 bytes or more from which those of webhooks are derived, the same for the sender and "
+        "for whoever adds subscriptions; without it, that of the file webhooks.key in the data folder",
+    )
+    allow_private: str = Field(
+        "",
+        description="networks that webhooks may reach although they are not public, and without TLS, separated by "
+        "commas, such as 10.20.0.0/16,127.0.0.1/32",
     )
 
     @property

@@ -12,6 +12,7 @@ from schemas.interactions import Thresholds
 from schemas.rules import (
     Answer,
     ComplianceRule,
+    Costs,
     IntentRule,
     Limit,
     Maintenance,
@@ -79,6 +80,8 @@ class HumanQueue(Event, frozen=True, kw_only=True):
     `aht_seconds` is the prior for handle time until enough contacts were handled. Of several queues with an intent
     the best fit has it; `capabilities`, `channels` and `languages` are as an agent's. `hours`: when it is open, in
     `time_zone`; always where none are given. `when_closed`: what contacts get when all that could have them are closed.
+    `patience_seconds`: how long customers wait in the mean before they give up, for what overload is like; the number
+    of people required does not count on it.
     """
 
     queue: Name
@@ -94,6 +97,7 @@ class HumanQueue(Event, frozen=True, kw_only=True):
     hours: tuple[Opening, ...] = ()
     time_zone: Name = "UTC"
     when_closed: Answer = Answer.PEOPLE
+    patience_seconds: Annotated[float, Meta(gt=0.0, le=FINITE, description="mean seconds, exponential")] = 180.0
 
 
 class BreakerPolicy(Event, frozen=True, kw_only=True):
@@ -144,7 +148,8 @@ class Policy(Event, frozen=True, kw_only=True):
     `residency`: which agents may serve which customers; who is not named may be served by any. `extends`: the tenant
     whose policy this was made from. `changed_by` and `reason`: who applied it, and why. `intents`: what holds for some
     of them. `escalation`: when AI hands a conversation to a person. `relief` and `tightening`: how thresholds move.
-    `phrasings`: how customers ask for a person, in place of those that Trunkline knows for the language.
+    `phrasings`: how customers ask for a person, in place of those that Trunkline knows for the language. `costs`: for
+    reports.
     """
 
     tenant: Id
@@ -173,6 +178,7 @@ class Policy(Event, frozen=True, kw_only=True):
     phrasings: tuple[Phrasing, ...] = ()
     transfer: Transfer = Transfer()
     parallel: Parallel | None = None
+    costs: Costs = Costs()
 
 
 class ModelAssignment(Event, frozen=True, kw_only=True):
@@ -190,6 +196,9 @@ class ModelAssignment(Event, frozen=True, kw_only=True):
     ]
     classifier: Name = "trunkline"
     occurred_at: Micros
+
+
+People = Annotated[float, Meta(ge=0.0, le=FINITE, description="people in seats")]
 
 
 class KillSwitch(Event, frozen=True, kw_only=True):
@@ -211,15 +220,49 @@ class Availability(Event, frozen=True, kw_only=True):
     """How many people a queue needs and has, now or soon: what WFM says. The last record of a queue stands.
 
     It counts from `starts_at` until `expires_at`. Both numbers are people in seats, `agents_required` at the
-    queue's service level.
+    queue's service level. Who could be had besides, where WFM knows: on a break that can wait (`agents_on_break`), at
+    work off the phone that can wait (`agents_off_phone`), asked for overtime (`agents_overtime`).
     """
 
     tenant: Id
     queue: Name
-    agents_required: Annotated[float, Meta(ge=0.0, le=FINITE, description="people")]
-    agents_available: Annotated[float, Meta(ge=0.0, le=FINITE, description="people")]
+    agents_required: People
+    agents_available: People
     starts_at: Micros = 0
     expires_at: Micros
+    occurred_at: Micros
+    agents_on_break: People = 0.0
+    agents_off_phone: People = 0.0
+    agents_overtime: People = 0.0
+
+
+PLAN_INTERVALS = 1_500
+"""Most intervals of one plan: a fortnight of 15 minutes."""
+
+
+class PlannedInterval(Event, frozen=True, kw_only=True):
+    """What WFM plans for one interval of a queue: contacts for people, their handle time, people in seats.
+
+    Each null where the plan does not say: a schedule tells people alone, a forecast contacts and their handle time.
+    """
+
+    contacts: Annotated[float, Meta(ge=0.0, le=FINITE, description="contacts")] | None = None
+    aht_seconds: Seconds | None = None
+    agents: People | None = None
+
+
+class QueuePlan(Event, frozen=True, kw_only=True):
+    """WFM's plan of a queue from `starts_at` on, interval by interval. The last record of a queue and start stands.
+
+    `intervals`: in order, without gaps, at most PLAN_INTERVALS. Where two plans of a queue overlap, the one that was
+    said last counts.
+    """
+
+    tenant: Id
+    queue: Name
+    starts_at: Micros
+    interval_seconds: Annotated[int, Meta(ge=60, le=86_400, description="length of each interval, seconds")] = 900
+    intervals: tuple[PlannedInterval, ...]
     occurred_at: Micros
 
 

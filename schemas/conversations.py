@@ -180,6 +180,8 @@ class AlertKind(enum.StrEnum):
     THROUGHPUT_LOW = "throughput_low"
     UTILISATION_HIGH = "utilisation_high"
     CONTAINMENT_FALLING = "containment_falling"
+    WEBHOOK_FAILING = "webhook_failing"
+    VOLUMES_UNBALANCED = "volumes_unbalanced"
 
 
 class Alert(Event, frozen=True, kw_only=True):

@@ -169,7 +169,7 @@ class _Encoder:
         if item.type is str:
             return "text_bytes.get(each) or encode_text(each)"
         if item.type is int:
-            return "encode_long(each)"
+            return f"SMALL[each] if type(each) is int and 0 <= each < {len(SMALL)} else encode_long(each)"
         if is_enum(item.type):
             return self._scalar("each", item)
         raise no_code(item.type)

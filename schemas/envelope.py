@@ -8,6 +8,7 @@ the same id. Records of inboxes carry none: they would cost more than the rest o
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -28,7 +29,10 @@ _SPEC_VERSION = ("ce_specversion", b"1.0")
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """A consumed record. `topic` is the registry's name, without the prefix."""
+    """A consumed record. `topic` is the registry's name, without the prefix.
+
+    `timestamp_ms`: Kafka's, real time since 1970; 0 where whoever read it did not ask.
+    """
 
     topic: str
     partition: int
@@ -36,6 +40,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp_ms: int = 0
 
 
 class Packed(msgspec.Struct, frozen=True, gc=False):
@@ -95,10 +100,13 @@ class Envelope:
         return [_SPEC_VERSION, ("ce_id", event_id.encode()), ce_type, self._source, self._time, _CONTENT_TYPE]
 
 
-def dead_letter(record: Record, stage: str, problem: Exception) -> Packed:
+def dead_letter(
+    record: Record, stage: str, problem: Exception, *, to: str | None = None, more: Mapping[str, str] | None = None
+) -> Packed:
     """Return the dead letter of a record: its own key and bytes, and in the headers where and why.
 
-    Headers: dlq_topic, dlq_partition, dlq_offset, dlq_stage, dlq_reason, dlq_error.
+    Headers: dlq_topic, dlq_partition, dlq_offset, dlq_stage, dlq_reason, dlq_error, and those in `more`. `to`: the
+    topic that it goes to, where that is not the one of the record's topic.
     """
     reason = problem.reason if isinstance(problem, RecordError) else type(problem).__name__
     headers = [
@@ -108,5 +116,6 @@ def dead_letter(record: Record, stage: str, problem: Exception) -> Packed:
         ("dlq_stage", stage.encode()),
         ("dlq_reason", reason.encode()),
         ("dlq_error", str(problem)[:2000].encode()),
+        *((name, value.encode()) for name, value in (more or {}).items()),
     ]
-    return Packed(BY_NAME[record.topic].dead_letter_name, record.key, record.value, headers)
+    return Packed(to or BY_NAME[record.topic].dead_letter_name, record.key, record.value, headers)

@@ -7,7 +7,7 @@ the contract tests hold the two together. To add a record: add the type to a mod
 
 from __future__ import annotations
 
-from schemas import agents, control, conversations, interactions, supervision, views, wfm
+from schemas import agents, analytics, control, conversations, interactions, supervision, views, webhooks, wfm
 from schemas.fields import Event
 
 EVENT_TYPES: tuple[type[Event], ...] = (
@@ -49,19 +49,25 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     agents.ProviderStatus,
     agents.ProbeRequest,
     wfm.VolumeDelta,
+    wfm.Finding,
     wfm.Impact,
     wfm.VolumeRow,
+    analytics.HandleTimeRow,
     wfm.CapacitySignal,
     wfm.StaffingRequirement,
     wfm.SpareCapacity,
     wfm.Held,
     wfm.ContainmentRow,
+    analytics.QualityRow,
     control.Policy,
     control.ModelAssignment,
     control.KillSwitch,
     control.Availability,
+    control.QueuePlan,
     control.ClockSetting,
     control.Fault,
+    webhooks.WebhookSubscription,
+    webhooks.WebhookDisabled,
 )
 
 BY_NAME: dict[str, type[Event]] = {kind.__name__: kind for kind in EVENT_TYPES}

@@ -1,4 +1,4 @@
-"""What a policy must be beyond the types of its fields: names that name something, thresholds in order.
+"""What a policy, an order or a plan must be beyond the types of its fields: names that name something, and the like.
 
 Whoever follows the topic `policy` checks the same, so a record that is refused is refused by all, and the last good
 one of its tenant stands.
@@ -11,7 +11,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from schemas.control import BreakerPolicy, Endpoint, HumanQueue, KillSwitch, Policy, ThresholdRow
+from schemas.control import (
+    PLAN_INTERVALS,
+    BreakerPolicy,
+    Endpoint,
+    HumanQueue,
+    KillSwitch,
+    Policy,
+    QueuePlan,
+    ThresholdRow,
+)
 from schemas.errors import RecordError
 from schemas.hours import days_of, instant, spans_of, zone
 from schemas.interactions import Thresholds
@@ -47,6 +56,15 @@ def check_kill(order: KillSwitch) -> None:
     if order.endpoint is not None and order.tenant is None:
         raise PolicyError(
             "invalid_command", f"order about agent {order.endpoint!r} names no tenant: agents are each tenant's own"
+        )
+
+
+def check_plan(plan: QueuePlan) -> None:
+    """Raise RecordError (reason `invalid_plan`) for a plan of nothing, or of too much."""
+    if not 1 <= len(plan.intervals) <= PLAN_INTERVALS:
+        raise RecordError(
+            "invalid_plan",
+            f"the plan of queue {plan.queue!r} has {len(plan.intervals)} intervals: give 1 to {PLAN_INTERVALS}",
         )
 
 

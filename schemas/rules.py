@@ -325,6 +325,12 @@ class Maintenance(Event, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Costs(Event, frozen=True, kw_only=True):
+    """What handling costs, for reports. `people_per_hour`: an hour of a person's talk and wrap, all told."""
+
+    people_per_hour: Amount | None = None
+
+
 class Opening(Event, frozen=True, kw_only=True):
     """When a queue is open on some days of the week: `mon-fri`, `sat,sun`; a date such as `2026-12-25` comes first."""
 

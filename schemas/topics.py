@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from schemas import agents, control, conversations, interactions, supervision, views, wfm
+from schemas import agents, analytics, control, conversations, interactions, supervision, views, webhooks, wfm
 from schemas.fields import Event
-from schemas.policy_check import check_kill, check_policy
+from schemas.policy_check import check_kill, check_plan, check_policy
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -136,7 +136,15 @@ def kill_scope(tenant: str | None, endpoint: str | None = None) -> str:
 
 
 def _cell(row: Any) -> str:
-    return _joined("|", row.tenant, row.queue, row.intent, row.channel, row.language, str(row.interval_start))
+    return _joined("|", row.tenant, row.queue, row.intent, row.channel, row.language, _interval(row))
+
+
+def _times(row: Any) -> str:
+    return _joined("|", row.tenant, row.queue, row.channel, row.handling, _interval(row))
+
+
+def _interval(row: Any) -> str:
+    return "late" if row.late else str(row.interval_start)
 
 
 def queue_key(tenant: str, queue: str) -> str:
@@ -148,6 +156,10 @@ def _queue(event: Any) -> str:
     return queue_key(event.tenant, event.queue)
 
 
+def _plan(event: Any) -> str:
+    return _joined("|", event.tenant, event.queue, str(event.starts_at))
+
+
 def view_key(interaction_id: str) -> str:
     """Key of a contact in `sessions.views`, which no turn of another contact has."""
     return _joined("/", interaction_id)
@@ -156,6 +168,16 @@ def view_key(interaction_id: str) -> str:
 def turn_key(interaction_id: str, epoch: int, turn: int) -> str:
     """Key of one turn in `sessions.views`."""
     return _joined("/", interaction_id, f"turn-{epoch}-{turn}")
+
+
+def disabled_key(subscription: str) -> str:
+    """Key of the word that a subscription's receiver is gone."""
+    return _joined("/", subscription, "disabled")
+
+
+def _subscription(event: Any) -> str:
+    gone = isinstance(event, webhooks.WebhookDisabled)
+    return disabled_key(event.subscription) if gone else _joined("/", event.subscription)
 
 
 def _view(event: Any) -> str:
@@ -213,7 +235,7 @@ SESSION_VIEWS = Topic(
 )  # fmt: skip
 ALERTS = Topic(
     "alerts", "what people must put right", "tenant", _tenant, (conversations.Alert,),
-    ("sessions", "health", "analytics"), ("anyone",),
+    ("sessions", "health", "analytics", "webhooks-sender"), ("anyone",),
 )  # fmt: skip
 CLOSED = Topic(
     "interactions.closed", "exactly one per contact: final handling and time components", "interaction_id",
@@ -242,13 +264,18 @@ PROBES = Topic(
     (agents.ProbeRequest,), ("health",), ("AI platforms",),
 )  # fmt: skip
 WFM_EVENTS = Topic(
-    "wfm.events", "inbox of analytics and staffing: delta, impact, held, tick", "tenant", _tenant,
-    (wfm.VolumeDelta, wfm.Impact, wfm.Held, agents.Tick), ("sessions", "health", "clock"), ("analytics", "staffing"),
+    "wfm.events", "inbox of analytics and staffing: delta, finding, impact, held, tick", "tenant", _tenant,
+    (wfm.VolumeDelta, wfm.Finding, wfm.Impact, wfm.Held, agents.Tick), ("sessions", "health", "clock"),
+    ("analytics", "staffing"),
     dead_letters=True, inbox=True,
 )  # fmt: skip
 VOLUME = Topic(
     "wfm.volume", "volumes by cell and 15-minute interval: upserts with a revision", "tenant and cell", _cell,
     (wfm.VolumeRow,), ("analytics",), ("WFM", "live view"), compacted=True,
+)  # fmt: skip
+HANDLE_TIME = Topic(
+    "wfm.handle-time", "times of contacts by cell and 15-minute interval, as sketches: upserts with a revision",
+    "tenant and cell", _times, (analytics.HandleTimeRow,), ("analytics",), ("WFM", "live view"), compacted=True,
 )  # fmt: skip
 CAPACITY = Topic(
     "wfm.capacity", "AI capacity lost, by queue: upserts with a revision", "tenant and queue", _queue,
@@ -268,10 +295,15 @@ CONTAINMENT = Topic(
     "tenant, queue, intent, span and start", _trend, (wfm.ContainmentRow,), ("analytics",), ("WFM", "live view"),
     compacted=True,
 )  # fmt: skip
+QUALITY = Topic(
+    "wfm.quality", "quality and cost of AI's contacts and people's, over the same spans: upserts with a revision",
+    "tenant, queue, intent, span and start", _trend, (analytics.QualityRow,), ("analytics",), ("WFM", "live view"),
+    compacted=True,
+)  # fmt: skip
 POLICY = Topic(
     "policy", "what a tenant wants: agents, queues, thresholds", "tenant", _tenant, (control.Policy,),
-    ("operators",), ("router", "clock", "health", "staffing", "sessions"), layout=Layout.CONTROL, retention_ms=-1,
-    dead_letters=True, check=check_policy,
+    ("operators",), ("router", "clock", "health", "staffing", "sessions", "analytics", "bridge"),
+    layout=Layout.CONTROL, retention_ms=-1, dead_letters=True, check=check_policy,
 )  # fmt: skip
 COMMANDS = Topic(
     "commands", "kill switches: AI gets no contact", "'all', tenant/TENANT or agent/TENANT/ENDPOINT", kill_key,
@@ -280,11 +312,22 @@ COMMANDS = Topic(
 )  # fmt: skip
 AVAILABILITY = Topic(
     "wfm.availability", "how many people a queue needs and has", "tenant and queue", _queue, (control.Availability,),
-    ("WFM",), ("router", "staffing"), layout=Layout.CONTROL, retention_ms=-1,
+    ("WFM", "bridge"), ("router", "staffing", "bridge"), layout=Layout.CONTROL, retention_ms=-1,
+)  # fmt: skip
+PLANS = Topic(
+    "wfm.plans", "interval plans of a queue: contacts, handle time, people", "tenant, queue and start", _plan,
+    (control.QueuePlan,), ("WFM", "bridge"), ("staffing", "bridge"), layout=Layout.CONTROL, retention_ms=-1,
+    check=check_plan,
 )  # fmt: skip
 MODELS = Topic(
     "models", "which model finds the intents of a tenant's contacts", "tenant, or '*' for all others", _tenant,
     (control.ModelAssignment,), ("operators",), ("router",), layout=Layout.CONTROL, retention_ms=-1,
+)  # fmt: skip
+WEBHOOKS = Topic(
+    "webhooks", "who is sent what over HTTP; its dead letters are what receivers did not take",
+    "subscription, or subscription/disabled", _subscription,
+    (webhooks.WebhookSubscription, webhooks.WebhookDisabled), ("operators", "webhooks-sender"), ("webhooks-sender",),
+    layout=Layout.CONTROL, retention_ms=-1, dead_letters=True,
 )  # fmt: skip
 CLOCK = Topic(
     "clock", "how Trunkline's time runs", "'clock'", lambda _event: "clock", (control.ClockSetting,),
@@ -298,7 +341,8 @@ FAULTS = Topic(
 TOPICS: tuple[Topic, ...] = (
     OFFERED, CLASSIFIED, ROUTED, INTERACTION_EVENTS, ASSIGNMENTS, HANDOFFS, SUPERVISION_REQUESTS, SUPERVISION_EVENTS,
     SESSION_VIEWS, ALERTS, CLOSED, TIMERS, AGENT_EVENTS, TRANSITIONS, BREAKER_STATE, PROBES,
-    WFM_EVENTS, VOLUME, CAPACITY, STAFFING, SPARE, CONTAINMENT, POLICY, COMMANDS, AVAILABILITY, MODELS, CLOCK, FAULTS,
+    WFM_EVENTS, VOLUME, HANDLE_TIME, CAPACITY, STAFFING, SPARE, CONTAINMENT, QUALITY,
+    POLICY, COMMANDS, AVAILABILITY, PLANS, MODELS, WEBHOOKS, CLOCK, FAULTS,
 )  # fmt: skip
 ANY_TENANT = "*"
 """Key of `models` that stands for every tenant without a model of its own."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import enum
 
 from schemas.fields import (
+    MICROS_PER_SECOND,
     BreakerState,
     Channel,
     Count,
+    Csat,
     Epoch,
     Event,
+    GradedBy,
     Handling,
     Id,
     Micros,
+    Money,
     Name,
     PerMinute,
     Pool,
@@ -20,13 +24,17 @@ from schemas.fields import (
     Seconds,
 )
 
+INTERVAL_MICROS = 15 * 60 * MICROS_PER_SECOND
+"""Arrival interval of volumes and handle times: 15 minutes, the common grain of WFM."""
+
 
 class VolumeDelta(Event, frozen=True, kw_only=True):
     """A contact changed its handling state (never per turn). Written by sessions.
 
     `from_handling` is null for a contact that has just been decided. `interval_start` is the
-    15-minute interval in which it was offered. The seconds are those of the final state. `displaced`: as on the
-    contact's first decision.
+    15-minute interval in which it was offered. The seconds are those of the final state; so are `trigger`, why people
+    have the contact from AI (null where they have not, or nobody said), `ai_cost`, the sum of its turns', and
+    `resolved`, as its completion says. `displaced`: as on the contact's first decision.
     """
 
     tenant: Id
@@ -45,6 +53,31 @@ class VolumeDelta(Event, frozen=True, kw_only=True):
     wrap_seconds: Seconds = 0.0
     occurred_at: Micros
     displaced: bool = False
+    trigger: str | None = None
+    ai_cost: Money = 0.0
+    resolved: bool | None = None
+
+
+class Finding(Event, frozen=True, kw_only=True):
+    """What somebody found of a contact that is over, AI's or people's. Written by sessions, once for each finding.
+
+    As `interactions.Feedback`, with the names by which volumes count the contact, and its final handling.
+    """
+
+    tenant: Id
+    interaction_id: Id
+    queue: Name
+    intent: Name
+    channel: Channel
+    language: str
+    pool: Pool
+    handling: Handling
+    by: GradedBy
+    resolved: bool | None = None
+    csat: Csat | None = None
+    hallucination: bool | None = None
+    repeat_contact: bool | None = None
+    occurred_at: Micros
 
 
 class Displaced(Event, frozen=True, kw_only=True):
@@ -107,7 +140,8 @@ class VolumeRow(Event, frozen=True, kw_only=True):
     """Volumes of one cell: an upsert, accepted when its revision is equal or above.
 
     offered = ai_contained + ai_assisted + ai_escalated + human_only + deflected + abandoned
-    + in_progress, in every row.
+    + in_progress, in every row. `late`: of no interval (`interval_start` 0), but the total of what came more than seven
+    days after its own had ended; the sum of all rows includes it.
     """
 
     tenant: Id
@@ -126,6 +160,13 @@ class VolumeRow(Event, frozen=True, kw_only=True):
     abandoned: Count
     in_progress: Count
     updated_at: Micros
+    late: bool = False
+
+    @property
+    def conserved(self) -> bool:
+        """Whether the contacts offered are those in the handling states: neither is counted from the other."""
+        finished = self.ai_contained + self.ai_assisted + self.ai_escalated + self.human_only
+        return self.offered == finished + self.deflected + self.abandoned + self.in_progress
 
 
 class CapacitySignal(Event, frozen=True, kw_only=True):
@@ -154,13 +195,69 @@ class CapacitySignal(Event, frozen=True, kw_only=True):
     duration_source: DurationSource = DurationSource.PRIOR
 
 
+class LoadBasis(enum.StrEnum):
+    """What a load to come is taken from: WFM's plan, the mean of past weeks at that time, the load of the moment."""
+
+    PLAN = "plan"
+    WEEKDAY = "weekday"
+    PRESENT = "present"
+
+
+class IntervalRequirement(Event, frozen=True, kw_only=True):
+    """People needed in one 15-minute interval to come, without the loss of AI capacity (`before`) and with (`after`).
+
+    `chance_out`: probability that AI is still away in the middle of it, by the expected duration. `agents_low` and
+    `agents_high`: people needed at the load that nine of ten times is passed, and that it is not. `agents_planned`:
+    those whom WFM plans, null where it says nothing.
+    """
+
+    starts_at: Micros
+    contacts_per_minute_before: PerMinute
+    contacts_per_minute_after: PerMinute
+    basis: LoadBasis
+    chance_out: Probability
+    agents_required_before: Count
+    agents_required_after: Count
+    agents_low: Count
+    agents_high: Count
+    agents_planned: float | None = None
+
+
+class ActionKind(enum.StrEnum):
+    """What WFM can do at once when people are short."""
+
+    POSTPONE_BREAKS = "postpone_breaks"
+    RECALL_OFF_PHONE = "recall_off_phone"
+    OVERTIME = "overtime"
+    CALLBACK = "callback"
+    DEFLECT = "deflect"
+
+
+class StaffingAction(Event, frozen=True, kw_only=True):
+    """One thing to do, and what the queue is like with it and with all that are named before it.
+
+    `agents`: people whom it brings. `contacts_per_minute`: contacts that it takes off the queue. `gap`: people still
+    missing. `service_level`, `asa_seconds` (of those answered) and `abandonment`: by Erlang A for the people there.
+    """
+
+    action: ActionKind
+    agents: float = 0.0
+    contacts_per_minute: PerMinute = 0.0
+    gap: float
+    service_level: Probability
+    asa_seconds: Seconds
+    abandonment: Probability
+
+
 class StaffingRequirement(Event, frozen=True, kw_only=True):
     """People needed in one queue: the one standing recommendation, by revision.
 
     Agents are people in seats, from Erlang C; `agents_scheduled_after` adds shrinkage.
     "Before" is the load without the loss of AI capacity, "after" is the load with it: their
     difference is what the outage costs, and nothing once the loss is over. `since` is when the
-    present loss began (null when nothing is lost), `cause_at` is when the breaker moved.
+    present loss began (null when nothing is lost), `cause_at` is when the breaker moved. `intervals`: from the present
+    one on, as long as the loss may last. `agents_available`: people there, and `gap`: how many more are needed (less
+    than 0: there are more), both null where WFM says nothing; then there are no `actions` either.
     """
 
     tenant: Id
@@ -189,6 +286,11 @@ class StaffingRequirement(Event, frozen=True, kw_only=True):
     ends_at: Micros | None = None
     confidence: Probability = 0.0
     duration_source: DurationSource = DurationSource.PRIOR
+    agents_available: float | None = None
+    gap: float | None = None
+    spare_contacts_per_minute: PerMinute | None = None
+    intervals: tuple[IntervalRequirement, ...] = ()
+    actions: tuple[StaffingAction, ...] = ()
 
 
 class SpareCapacity(Event, frozen=True, kw_only=True):

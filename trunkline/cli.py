@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 
 import click
 
 from schemas.errors import TrunklineError
+from trunkline.lazy import LazyGroup
 
 _COMMANDS: dict[str, tuple[str, str, str]] = {
     # name: (module, attribute, the line that `trunkline --help` shows)
@@ -28,7 +28,10 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "restore": ("router.kill_cli", "restore", "Take a kill back."),
     "breakers": ("processors.breakers.cli", "breakers", "What AI agents' breakers do, and orders to them."),
     "providers": ("processors.breakers.providers_cli", "providers", "How providers of AI agents keep their word."),
-    "keys": ("trunkline.keys", "keys", "API keys: who may look up contacts."),
+    "wfm": ("trunkline.wfm", "wfm", "What workforce planners ask and say."),
+    "export": ("wfm_bridge.export_cli", "export", "Volumes and handle times as files: Parquet, CSV, Genesys Cloud."),
+    "keys": ("trunkline.keys", "keys", "API keys: who may ask the bridge what."),
+    "webhooks": ("wfm_bridge.webhooks.cli", "webhooks", "Who is sent what over HTTP; try and replay it."),
     "router": ("router.cli", "router", "Service: decide who handles each contact."),
     "sessions": ("processors.sessions.cli", "sessions", "Service: follow contacts to their end; `show` tells one."),
     "supervisors": ("processors.cli", "supervisors", "Service: who watches which contact."),
@@ -39,6 +42,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "counts": ("processors.cli", "counts", "Service: contacts at once that have ended."),
     "copies": ("processors.cli", "copies", "Service: copies of contacts for look-ups."),
     "bridge": ("wfm_bridge.cli", "bridge", "Service: live views over HTTP."),
+    "webhooks-sender": ("wfm_bridge.webhooks.cli", "sender", "Service: webhooks to receivers."),
 }
 _BENCH = ("bench.cli", "bench", "Measure Trunkline beside its limit and its peers.")
 """Only in a checkout, where `bench` lies beside this package: what is installed does not bring it."""
@@ -52,29 +56,16 @@ def _in_checkout() -> bool:
     return (Path(__file__).parent.parent / "bench" / "cli.py").is_file()
 
 
-class _LazyGroup(click.Group):
-    """Loads a command's module when it is called: `--help` stays quick."""
-
-    def list_commands(self, _context: click.Context) -> list[str]:
-        return list(_commands())
-
-    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+class _Root(LazyGroup):
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name == "bench" and not _in_checkout():
             raise click.UsageError(
                 "the benchmarks are not part of the installed package: run 'make bench' in a checkout of the repository"
             )
-        if name not in _commands():
-            return None
-        module, attribute, _ = _commands()[name]
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, _, about) in _commands().items()])
+        return super().get_command(context, name)
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Root, commands_by_name=_commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="trunkline")
 def root() -> None:
     """Route contacts between an ACD, its AI agents and its people, on Apache Kafka.

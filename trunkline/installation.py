@@ -31,6 +31,7 @@ SERVICES = (
     "counts",
     "copies",
     "bridge",
+    "webhooks-sender",
 )
 EMBEDDED_PARTITIONS = 4
 READY_SECONDS = 60.0
@@ -41,7 +42,7 @@ class Installation:
     """A running Trunkline. Enter to start, leave to stop what was started, in reverse order.
 
     bootstrap, redis_url: where Kafka and Redis are; what is not given is started, with its data in
-    `settings.data`. slots: service -> number of processes (default 1 each).
+    `settings.data`. slots: service -> number of processes (default 1 each, and none with 0).
     """
 
     def __init__(

@@ -1,6 +1,8 @@
-"""`trunkline topics create|list`."""
+"""`trunkline topics create|list|asyncapi`."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -8,6 +10,7 @@ from runtime.admin import create_topics
 from runtime.options import with_settings
 from runtime.settings import Settings
 from schemas.topics import TOPICS, Layout, Topic
+from trunkline.asyncapi import as_yaml
 
 
 @click.group()
@@ -40,6 +43,22 @@ def list_(*, markdown: bool) -> None:
         return
     for topic in TOPICS:
         click.echo(f"{topic.name:26} {_kind(topic):34} {', '.join(topic.writers)} -> {', '.join(topic.readers)}")
+
+
+@topics.command("asyncapi")
+@click.option("--into", type=click.Path(dir_okay=False, path_type=Path), help="write it to this file")
+def asyncapi_(into: Path | None) -> None:
+    """Describe the topics that others use as an AsyncAPI 3.0 document (YAML), with the schema of every record.
+
+    Clients in many languages are generated from it, and documentation.
+
+    Example: trunkline topics asyncapi --into trunkline.asyncapi.yaml
+    """
+    if into is None:
+        click.echo(as_yaml(), nl=False)
+        return
+    into.write_text(as_yaml(), encoding="utf-8")
+    click.echo(f"wrote {into}")
 
 
 def as_markdown() -> str:

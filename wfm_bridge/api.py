@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
+import asyncio
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from pydantic import BaseModel, Field
 
+from runtime.keys import Scope
 from runtime.metrics import exposition
 from schemas.agents import Transition
-from schemas.fields import BreakerState, Event
-from schemas.wfm import CapacitySignal, ContainmentRow, StaffingRequirement, TrendSpan, VolumeRow
-from wfm_bridge.models import Problem, page_of, to_answer, to_micros
+from schemas.analytics import QualityRow
+from schemas.wfm import CapacitySignal, ContainmentRow, StaffingRequirement, VolumeRow
+from wfm_bridge.access import NO_KEYS, REFUSALS, Admission, Keys, admission, within
+from wfm_bridge.handle_time import HandleTimes, merged, place_of
+from wfm_bridge.models import Problem, page_of
+from wfm_bridge.pages import Page
+from wfm_bridge.parameters import (
+    Apart,
+    Ended,
+    From,
+    Intent,
+    Late,
+    Queue,
+    State,
+    Tenant,
+    Through,
+    To,
+    Trend,
+    parse_intervals,
+)
 from wfm_bridge.problems import RequestError, answer_problems
 from wfm_bridge.progress import Progress
-from wfm_bridge.store import MAX_MICROS, Views
-from wfm_bridge.trends import By
-
-DEFAULT_LIMIT = 500
-MAX_LIMIT = 5000
-"""5,000 volume rows are 2 MB of JSON."""
+from wfm_bridge.store import Views
+from wfm_bridge.tagged import TAGGED, Tagged, conditional
 
 _DESCRIPTION = """
-What Trunkline tells workforce management, as it stands now; and single contacts, for those who have an API key.
+What Trunkline tells workforce management, as it stands now, and what it is told by it; and single contacts.
+
+Keys: `Authorization: Bearer KEY` or `X-API-Key: KEY`, each of one tenant and of one or more scopes. `write:wfm` says
+how many people there are and what is planned, `read:sessions` looks contacts up, and `read:wfm` reads all else, which
+where the bridge is set so needs no key. Answers to GET have a strong `ETag`; `If-None-Match` answers 304 while it is
+still so. Follow `next` through the pages of a list.
 
 The views are rebuilt from Kafka whenever the service starts; until that is done every path under `/v1` but that of
 contacts answers 503 with `Retry-After`. Rows carry a `revision` (breakers an `epoch`) that grows with every change.
@@ -55,95 +73,27 @@ class Readiness(BaseModel):
     behind: list[PartitionBehind] = Field(description="partitions still to be read")
 
 
-class Window(BaseModel):
-    """Which rows of the matching ones to answer."""
+def create_api(
+    views: Views, progress: Progress, *others: APIRouter, keys: Keys = NO_KEYS, require_keys: bool = False
+) -> FastAPI:
+    """Return the application that serves these views, and what `others` serve.
 
-    limit: int
-    offset: int
-
-    def page(self, rows: Sequence[Event]) -> dict[str, Any]:
-        """Return one page of rows, as data for its response model."""
-        end = self.offset + self.limit
-        return {
-            "items": [to_answer(row) for row in rows[self.offset : end]],
-            "total": len(rows),
-            "limit": self.limit,
-            "offset": self.offset,
-            "next_offset": end if end < len(rows) else None,
-        }
-
-
-def _window(
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="rows to answer at most")] = DEFAULT_LIMIT,
-    offset: Annotated[int, Query(ge=0, description="rows to skip")] = 0,
-) -> Window:
-    return Window(limit=limit, offset=offset)
-
-
-def parse_instant(name: str, given: str | None) -> int | None:
-    """Return UTC microseconds from ISO 8601 or from digits; None stays None.
-
-    Raises RequestError (422) where it is neither.
+    require_keys: to holders of a key alone; without, whoever has none sees all.
     """
-    if given is None:
-        return None
-    try:
-        micros = int(given) if given.isascii() and given.isdigit() else to_micros(dt.datetime.fromisoformat(given))
-    except (ValueError, OverflowError):
-        micros = -1
-    if not 0 <= micros <= MAX_MICROS:
-        raise RequestError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"{name!r} is not an instant from 1970 to 9999",
-            f"{name}={given}",
-            "Give ISO 8601 in UTC, as in 2026-03-01T09:15:00Z (write '+' as %2B), or microseconds since 1970.",
-        )
-    return micros
-
-
-def parse_range(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
-    """Return both ends in UTC microseconds; raises RequestError (422) where one is malformed or no time is between."""
-    from_micros, to_micros = parse_instant("from", from_), parse_instant("to", to)
-    if from_micros is not None and to_micros is not None and from_micros >= to_micros:
-        raise RequestError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "'from' is not before 'to', so no interval can match",
-            f"from={from_}&to={to}",
-            "Give a 'to' after 'from'; it is not part of the range.",
-        )
-    return from_micros, to_micros
-
-
-_Page = Annotated[Window, Depends(_window)]
-_Tenant = Annotated[str | None, Query(description="only this tenant")]
-_Queue = Annotated[str | None, Query(description="only this human queue")]
-_Intent = Annotated[str | None, Query(description="only this intent")]
-_By = Annotated[By | None, Query(description="only rows of all contacts together, of each queue, or of each intent")]
-_Span = Annotated[TrendSpan | None, Query(description="only this span: the rolling five minutes, hour, day, ...")]
-_State = Annotated[BreakerState | None, Query(description="only breakers now in this state")]
-_From = Annotated[
-    str | None,
-    Query(alias="from", description="only intervals that start then or later: ISO 8601 (UTC) or microseconds"),
-]
-_To = Annotated[
-    str | None, Query(alias="to", description="only intervals that start before: ISO 8601 (UTC) or microseconds")
-]
-
-
-def create_api(views: Views, progress: Progress, *others: APIRouter) -> FastAPI:
-    """Return the application that serves these views, and what `others` serve."""
     app = FastAPI(title="Trunkline live views", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None)
     app.include_router(_operations(progress))
-    app.include_router(_wfm(views, progress))
-    app.include_router(_containment(views, progress))
-    app.include_router(_breakers(views, progress))
-    for router in others:
+    v1 = _v1(progress, admission(keys, Scope.READ_WFM, required=require_keys))
+    _add_wfm(v1, views)
+    _add_handle_time(v1, views)
+    _add_trends(v1, views)
+    _add_breakers(v1, views)
+    for router in (v1, *others):
         app.include_router(router)
     answer_problems(app)
     return app
 
 
-def _v1(progress: Progress) -> APIRouter:
+def _v1(progress: Progress, reading: Admission) -> APIRouter:
     async def rebuilt() -> None:
         if not progress.ready:
             raise RequestError(
@@ -153,34 +103,40 @@ def _v1(progress: Progress) -> APIRouter:
                 "Repeat it in a second; /readyz shows what is left.",
             )
 
-    problems: dict[int | str, dict[str, Any]] = {
+    answers: dict[int | str, dict[str, Any]] = {
+        **REFUSALS,
+        **TAGGED,
         422: {"model": Problem, "description": "A parameter is malformed"},
         503: {"model": Problem, "description": "The views are still being rebuilt; see `Retry-After`"},
     }
-    return APIRouter(prefix="/v1", dependencies=[Depends(rebuilt)], responses=problems)
+    needs = [Depends(reading), Depends(rebuilt), Depends(conditional)]
+    return APIRouter(prefix="/v1", dependencies=needs, responses=answers, route_class=Tagged)
 
 
-def _wfm(views: Views, progress: Progress) -> APIRouter:
-    router = _v1(progress)
-
+def _add_wfm(router: APIRouter, views: Views) -> None:
     @router.get("/volume", response_model=page_of(VolumeRow), tags=["wfm"], summary="Volumes by interval")
     async def volume(
         *,
-        window: _Page,
-        tenant: _Tenant = None,
-        queue: _Queue = None,
-        intent: _Intent = None,
-        from_: _From = None,
-        to: _To = None,
+        window: Page,
+        tenant: Tenant,
+        queue: Queue = None,
+        intent: Intent = None,
+        from_: From = None,
+        to: To = None,
+        late: Late = False,
     ) -> dict[str, Any]:
         """Contacts of each tenant, queue, intent, channel, language and 15-minute arrival interval.
 
         In every row offered = ai_contained + ai_assisted + ai_escalated + human_only + deflected + abandoned +
-        in_progress. Listed by interval, then tenant, queue, intent, channel and language.
+        in_progress. Rows with `late` are of no interval: what came more than seven days after its own had ended. Listed
+        by interval, then tenant, queue, intent, channel and language; late ones first.
         """
-        from_micros, to_micros = parse_range(from_, to)
+        first, last = parse_intervals(from_, to, late=late)
         return window.page(
-            views.volume.select(tenant=tenant, queue=queue, intent=intent, from_micros=from_micros, to_micros=to_micros)
+            views.volume.select(
+                tenant=tenant, queue=queue, intent=intent, from_micros=first, to_micros=last, late=late
+            ),
+            views.volume.place,
         )
 
     @router.get(
@@ -189,12 +145,12 @@ def _wfm(views: Views, progress: Progress) -> APIRouter:
         tags=["wfm"],
         summary="People required now",
     )
-    async def staffing(window: _Page, tenant: _Tenant = None, queue: _Queue = None) -> dict[str, Any]:
+    async def staffing(window: Page, tenant: Tenant, queue: Queue = None) -> dict[str, Any]:
         """The standing recommendation of each queue: people required without and with the loss of AI capacity.
 
         Listed by tenant and queue.
         """
-        return window.page(views.staffing.select(tenant=tenant, queue=queue))
+        return window.page(views.staffing.select(tenant=tenant, queue=queue), views.staffing.place)
 
     @router.get(
         "/capacity",
@@ -202,57 +158,71 @@ def _wfm(views: Views, progress: Progress) -> APIRouter:
         tags=["wfm"],
         summary="AI capacity lost now",
     )
-    async def capacity(window: _Page, tenant: _Tenant = None, queue: _Queue = None) -> dict[str, Any]:
+    async def capacity(window: Page, tenant: Tenant, queue: Queue = None) -> dict[str, Any]:
         """Contacts per minute that AI no longer takes, by queue, with the endpoints that are out and for how long.
 
         Listed by tenant and queue.
         """
-        return window.page(views.capacity.select(tenant=tenant, queue=queue))
-
-    return router
+        return window.page(views.capacity.select(tenant=tenant, queue=queue), views.capacity.place)
 
 
-def _containment(views: Views, progress: Progress) -> APIRouter:
-    router = _v1(progress)
-
+def _add_trends(router: APIRouter, views: Views) -> None:
     @router.get("/containment", response_model=page_of(ContainmentRow), tags=["wfm"], summary="Containment trends")
-    async def containment(
-        *,
-        window: _Page,
-        tenant: _Tenant = None,
-        by: _By = None,
-        queue: _Queue = None,
-        intent: _Intent = None,
-        span: _Span = None,
-        from_: _From = None,
-        to: _To = None,
-    ) -> dict[str, Any]:
+    async def containment(window: Page, wanted: Trend) -> dict[str, Any]:
         """Containment of AI contacts that ended, over five minutes, hour, day, week and month, with 95 % intervals.
 
         Of a tenant's contacts all together, of each queue and of each intent. In every row contacts = contained +
         assisted + escalated + abandoned. Listed by start, then tenant, queue, intent and span.
         """
-        first, last = parse_range(from_, to)
-        return window.page(
-            views.containment.select(
-                tenant=tenant, by=by, queue=queue, intent=intent, span=span, from_micros=first, to_micros=last
-            )
+        return window.page(views.containment.select(**wanted._asdict()), views.containment.place)
+
+    @router.get("/quality", response_model=page_of(QualityRow), tags=["wfm"], summary="Quality and cost")
+    async def quality(window: Page, wanted: Trend) -> dict[str, Any]:
+        """How contacts ended over the same spans, what customers and QA found, and what they cost: AI's and people's.
+
+        Of a tenant's contacts all together, of each queue and of each intent. What cannot be known is null. Listed by
+        start, then tenant, queue, intent and span.
+        """
+        return window.page(views.quality.select(**wanted._asdict()), views.quality.place)
+
+
+def _add_handle_time(router: APIRouter, views: Views) -> None:
+    @router.get("/handle-time", response_model=page_of(HandleTimes), tags=["wfm"], summary="Handle times")
+    async def handle_time(
+        *,
+        window: Page,
+        tenant: Tenant,
+        queue: Queue = None,
+        channel: Through = None,
+        handling: Ended = None,
+        by: Apart = None,
+        from_: From = None,
+        to: To = None,
+        late: Late = False,
+    ) -> dict[str, Any]:
+        """Where the time of contacts went that arrived in these intervals, by each component: sum, mean, quantiles.
+
+        Merged over all that `by` does not tell apart; quantiles are those of all contacts together, within the relative
+        accuracy. Listed by time where that is told apart, then tenant, queue, channel and handling.
+        """
+        first, last = parse_intervals(from_, to, late=late)
+        rows = views.handle_time.select(
+            tenant=tenant, queue=queue, channel=channel, handling=handling, from_micros=first, to_micros=last, late=late
         )
+        # In a thread: a week of many queues takes seconds, and the views must follow meanwhile.
+        return window.page(await asyncio.to_thread(merged, rows, by or ()), lambda row: place_of(row, by or ()))
 
-    return router
 
-
-def _breakers(views: Views, progress: Progress) -> APIRouter:
-    router = _v1(progress)
+def _add_breakers(router: APIRouter, views: Views) -> None:
     page = page_of(Transition)
 
     @router.get("/breakers", response_model=page, tags=["breakers"], summary="State of every breaker")
-    async def breakers(window: _Page, tenant: _Tenant = None, state: _State = None) -> dict[str, Any]:
+    async def breakers(window: Page, tenant: Tenant, state: State = None) -> dict[str, Any]:
         """The last transition of each AI endpoint's breaker: `to_state` is the state it is in.
 
         A breaker that never moved is closed, and not listed. Listed by tenant and endpoint.
         """
-        return window.page(views.breakers.latest(tenant=tenant, state=state))
+        return window.page(views.breakers.latest(tenant=tenant, state=state), views.breakers.place)
 
     @router.get(
         "/breakers/{tenant}/{endpoint:path}/history",
@@ -261,8 +231,9 @@ def _breakers(views: Views, progress: Progress) -> APIRouter:
         summary="Transitions of one breaker",
         responses={404: {"model": Problem, "description": "This breaker has never moved"}},
     )
-    async def history(tenant: str, endpoint: str, window: _Page) -> dict[str, Any]:
+    async def history(request: Request, tenant: str, endpoint: str, window: Page) -> dict[str, Any]:
         """Every transition of one breaker with its evidence, oldest first; the last 1,000 are kept."""
+        within(request, tenant)
         known = views.breakers.history(tenant, endpoint)
         if known is None:
             raise RequestError(
@@ -271,9 +242,7 @@ def _breakers(views: Views, progress: Progress) -> APIRouter:
                 f"{tenant}/{endpoint}",
                 "See /v1/breakers for those that have moved; one that never did is closed.",
             )
-        return window.page(known)
-
-    return router
+        return window.page(known, lambda transition: (transition.epoch,))
 
 
 def _operations(progress: Progress) -> APIRouter:

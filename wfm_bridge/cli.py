@@ -14,11 +14,12 @@ from wfm_bridge.service import run
 
 
 @click.command()
-@with_settings(*SERVICE)
+@with_settings(*SERVICE, "require_keys")
 def bridge(settings: Settings) -> None:
     """Serve live views of volumes, staffing, AI capacity and breakers over HTTP.
 
-    Prints the address once it answers; /openapi.json describes the paths. Ends on SIGTERM or Ctrl-C.
+    Prints the address once it answers; /openapi.json describes the paths. Ends on SIGTERM or Ctrl-C. Beyond this
+    machine (--host) views are shown to holders of a key alone, unless --no-require-keys says otherwise.
     """
     configure_logging(settings)
     try:

@@ -33,6 +33,18 @@ class Page(BaseModel, Generic[T]):
     limit: int = Field(description="rows a page holds at most")
     offset: int = Field(description="rows before this page")
     next_offset: int | None = Field(description="`offset` of the next page; null on the last")
+    next: str | None = Field(
+        description="path of the next page, which rows that come or go do not move; null on the last"
+    )
+
+
+class Fault(BaseModel):
+    """One of several things that are wrong with what was sent."""
+
+    line: int | None = Field(default=None, description="line of the CSV, from 1, the header's")
+    field: str | None = Field(default=None, description="column of the CSV, or field of the JSON; null: all of it")
+    detail: str = Field(description="what is wrong")
+    remedy: str = Field(description="what to do")
 
 
 class Problem(BaseModel):
@@ -46,6 +58,7 @@ class Problem(BaseModel):
     detail: str = Field(description="what was wrong")
     input: str = Field(description="the input at fault, as it was given")
     remedy: str = Field(description="what to do")
+    errors: list[Fault] | None = Field(default=None, description="each thing that is wrong, where there are several")
 
 
 def to_micros(instant: dt.datetime) -> int:

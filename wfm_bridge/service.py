@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,6 +21,8 @@ from runtime.schemas_topic import PublishedSchemas
 from runtime.settings import Settings
 from schemas.codec import Codec
 from wfm_bridge.api import create_api
+from wfm_bridge.inbound.desk import Desk
+from wfm_bridge.inbound.routes import create_inbound
 from wfm_bridge.progress import Progress
 from wfm_bridge.sessions import create_lookups
 from wfm_bridge.store import Views
@@ -48,11 +51,14 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
         METRICS.view_rows.labels(view).set_function(partial(_size, views, view))
     schemas = await asyncio.to_thread(PublishedSchemas, settings)
     lookup = SessionLookup(settings)
+    desk = await asyncio.to_thread(Desk, settings, "bridge")
     try:
         with _listen(settings) as listener:
             follower = Follower(settings, Codec(schemas.fetch), views, progress)
-            lookups = create_lookups(Keyring(settings.api_keys_file), lookup)
-            async with _http(create_api(views, progress, lookups), listener):
+            keys, require_keys = Keyring(settings.api_keys_file), _requires_keys(settings)
+            others = (create_lookups(keys, lookup), *create_inbound(desk, keys, require_keys=require_keys))
+            api = create_api(views, progress, *others, keys=keys, require_keys=require_keys)
+            async with _http(api, listener):
                 try:
                     await follower.start()
                     announce(f"http://{settings.host}:{listener.getsockname()[1]}")
@@ -61,6 +67,7 @@ async def serve(settings: Settings, stop: asyncio.Event, announce: Callable[[str
                     await follower.stop()
     finally:
         schemas.close()
+        desk.close()
         await lookup.close()
 
 
@@ -70,6 +77,16 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await serve(settings, stop, announce)
+
+
+def _requires_keys(settings: Settings) -> bool:
+    """Return whether views are for holders of a key alone: unless said otherwise, where others can reach them."""
+    if settings.require_keys is not None:
+        return settings.require_keys
+    try:
+        return not ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        return settings.host != "localhost"
 
 
 def _size(views: Views, view: str) -> float:

@@ -5,31 +5,24 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Path, Security
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, Field, create_model
 
 from runtime.copies import Copy
 from runtime.errors import StoreUnavailableError
+from runtime.keys import Scope
 from schemas.views import Exchange, SessionView
+from wfm_bridge.access import REFUSALS, Keys, admission, within
 from wfm_bridge.models import Problem, model_of, to_answer
 from wfm_bridge.problems import RequestError
+from wfm_bridge.tagged import TAGGED, Tagged, conditional
 
-_ABOUT = "an API key of the contact's tenant, as `trunkline keys create` prints it"
-_BEARER = HTTPBearer(auto_error=False, description=_ABOUT)
-_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description=_ABOUT)
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    401: {"model": Problem, "description": "There is no key, or it is not good"},
+    **REFUSALS,
+    **TAGGED,
     404: {"model": Problem, "description": "The key's tenant has no such contact now"},
     503: {"model": Problem, "description": "Redis, where the copies are, does not answer; see `Retry-After`"},
 }
-
-
-class Keys(Protocol):
-    """Knows who may look up what (`runtime.keys.Keyring`)."""
-
-    def tenant_of(self, given: str) -> str | None:
-        """Return the tenant of a key, None where it is not good."""
 
 
 class Lookup(Protocol):
@@ -47,42 +40,20 @@ def _session_model() -> type[BaseModel]:
     )
 
 
-def _given(
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
-    header: Annotated[str | None, Security(_HEADER)],
-) -> str | None:
-    return bearer.credentials if bearer is not None else header
-
-
-_Key = Annotated[str | None, Security(_given)]
-
-
-def _tenant_of(key: str | None, keys: Keys) -> str:
-    tenant = keys.tenant_of(key) if key else None
-    if tenant is None:
-        raise RequestError(
-            HTTPStatus.UNAUTHORIZED,
-            "the API key is not known, has expired or was revoked" if key else "there is no API key",
-            "a request with a key that is not good" if key else "a request without a key",
-            "Send 'Authorization: Bearer KEY' or 'X-API-Key: KEY'; 'trunkline keys create' makes a key.",
-        )
-    return tenant
-
-
 def create_lookups(keys: Keys, lookup: Lookup) -> APIRouter:
     """Return the path that shows a contact. It needs no live view, so it answers while those are rebuilt."""
-    router = APIRouter(prefix="/v1", responses=_RESPONSES, tags=["sessions"])
+    needs = [Depends(admission(keys, Scope.READ_SESSIONS)), Depends(conditional)]
+    router = APIRouter(prefix="/v1", responses=_RESPONSES, tags=["sessions"], route_class=Tagged, dependencies=needs)
 
     @router.get("/sessions/{interaction_id:path}", response_model=_session_model(), summary="A contact as it stands")
     async def session(
+        request: Request,
         interaction_id: Annotated[str, Path(description="the contact, by the ACD's id")],
-        key: _Key,
     ) -> dict[str, Any]:
         """A contact of the key's tenant with its turns: where it is, who has it, what was said, how it was handed over.
 
         `revision` grows with every change. Contacts that ended are shown until sessions forget them.
         """
-        tenant = _tenant_of(key, keys)
         try:
             copy = await lookup.find(interaction_id)
         except StoreUnavailableError as problem:
@@ -92,7 +63,7 @@ def create_lookups(keys: Keys, lookup: Lookup) -> APIRouter:
                 interaction_id,
                 "Repeat it in a second; the copies are made anew as soon as Redis is there.",
             ) from problem
-        if copy is None or copy.view.tenant != tenant:
+        if copy is None or copy.view.tenant != within(request, None):
             raise RequestError(
                 HTTPStatus.NOT_FOUND,
                 "no such contact is known",

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import typing
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from schemas import topics
 from schemas.agents import Transition
+from schemas.analytics import HandleTimeRow, QualityRow
 from schemas.errors import RecordError
 from schemas.fields import Event, Micros
 from schemas.topics import Topic
 from schemas.wfm import CapacitySignal, ContainmentRow, StaffingRequirement, VolumeRow
-from wfm_bridge.trends import ContainmentView
+from wfm_bridge.intervals import IntervalView
+from wfm_bridge.trends import TrendView
 from wfm_bridge.verdict import Verdict
 
 FOLLOWED: tuple[Topic, ...] = (
     topics.VOLUME,
+    topics.HANDLE_TIME,
     topics.CONTAINMENT,
+    topics.QUALITY,
     topics.STAFFING,
     topics.CAPACITY,
     topics.TRANSITIONS,
@@ -66,63 +70,6 @@ class Revised(typing.Protocol):
 R = TypeVar("R", bound=Revised)
 
 
-class Cell(NamedTuple):
-    """Key of a volume row, in the order in which rows are listed."""
-
-    interval_start: int
-    tenant: str
-    queue: str
-    intent: str
-    channel: str
-    language: str
-
-
-class VolumeView:
-    """Rows of `wfm.volume`, listed by interval, tenant, queue, intent, channel and language."""
-
-    def __init__(self) -> None:
-        self._rows: dict[Cell, VolumeRow] = {}
-        self._order: list[Cell] = []
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def apply(self, row: VolumeRow) -> Verdict:
-        """Take a row, unless the one that is there has a higher revision."""
-        cell = Cell(row.interval_start, row.tenant, row.queue, row.intent, row.channel, row.language)
-        known = self._rows.get(cell)
-        if known is None:
-            insort(self._order, cell)
-        elif row.revision < known.revision:
-            return Verdict.OLDER
-        self._rows[cell] = row
-        return Verdict.APPLIED
-
-    def select(
-        self,
-        *,
-        tenant: str | None = None,
-        queue: str | None = None,
-        intent: str | None = None,
-        from_micros: int | None = None,
-        to_micros: int | None = None,
-    ) -> list[VolumeRow]:
-        """Return the rows whose interval starts in [from_micros, to_micros) and that match the names given."""
-        return [
-            self._rows[cell]
-            for cell in self._between(from_micros, to_micros)
-            if (tenant is None or cell.tenant == tenant)
-            and (queue is None or cell.queue == queue)
-            and (intent is None or cell.intent == intent)
-        ]
-
-    def _between(self, from_micros: int | None, to_micros: int | None) -> Iterator[Cell]:
-        order = cast(list[tuple[Any, ...]], self._order)
-        first = 0 if from_micros is None else bisect_left(order, (from_micros,))
-        last = len(order) if to_micros is None else bisect_left(order, (to_micros,))
-        return iter(self._order[first:last])
-
-
 class QueueView(Generic[R]):
     """One row per tenant and queue, the standing recommendation or loss of capacity, and those that are forecast.
 
@@ -150,7 +97,12 @@ class QueueView(Generic[R]):
             for row in (*self._rows.values(), *filter(self._is_ahead, self._by_cause.values()))
             if (tenant is None or row.tenant == tenant) and (queue is None or row.queue == queue)
         ]
-        return sorted(matching, key=lambda row: (row.tenant, row.queue, row.starts_at or 0, row.cause_endpoint))
+        return sorted(matching, key=self.place)
+
+    @staticmethod
+    def place(row: R) -> tuple[str, str, int, str]:
+        """Return what rows are listed by."""
+        return row.tenant, row.queue, row.starts_at or 0, row.cause_endpoint
 
     def _is_ahead(self, row: R) -> bool:
         """Return whether a row is a forecast, and nothing that was said later is of its time."""
@@ -187,7 +139,7 @@ class BreakerView:
         """Put a transition in its place by epoch; the oldest ones beyond the length are dropped."""
         history = self._history.setdefault((transition.tenant, transition.endpoint), [])
         place = bisect_left(history, transition.epoch, key=_epoch)
-        breaker = (transition.tenant, transition.endpoint, transition.version or "")
+        breaker = self.place(transition)
         known = self._latest.get(breaker)
         is_latest = known is None or transition.epoch >= known.epoch
         if is_latest:
@@ -207,6 +159,11 @@ class BreakerView:
             if (tenant is None or last.tenant == tenant) and (state is None or last.to_state == state)
         ]
 
+    @staticmethod
+    def place(transition: Transition) -> tuple[str, str, str]:
+        """Return what breakers are listed by."""
+        return transition.tenant, transition.endpoint, transition.version or ""
+
     def history(self, tenant: str, endpoint: str) -> list[Transition] | None:
         """Return the transitions of an endpoint's breakers by epoch, oldest first; None where none is known."""
         known = self._history.get((tenant, endpoint))
@@ -221,11 +178,22 @@ class Views:
     """All tables, and the way of a record into its own."""
 
     def __init__(self) -> None:
-        self.volume = VolumeView()
-        self.containment = ContainmentView()
+        self.volume: IntervalView[VolumeRow] = IntervalView("tenant", "queue", "intent", "channel", "language")
+        self.handle_time: IntervalView[HandleTimeRow] = IntervalView("tenant", "queue", "channel", "handling")
+        self.containment: TrendView[ContainmentRow] = TrendView()
+        self.quality: TrendView[QualityRow] = TrendView()
         self.staffing: QueueView[StaffingRequirement] = QueueView()
         self.capacity: QueueView[CapacitySignal] = QueueView()
         self.breakers = BreakerView()
+        self._of: dict[type[Event], Any] = {
+            VolumeRow: self.volume,
+            HandleTimeRow: self.handle_time,
+            ContainmentRow: self.containment,
+            QualityRow: self.quality,
+            StaffingRequirement: self.staffing,
+            CapacitySignal: self.capacity,
+            Transition: self.breakers,
+        }
 
     def apply(self, event: Event) -> Verdict:
         """Put an event into its table.
@@ -234,28 +202,22 @@ class Views:
         shows such an event (`unexpected_type`).
         """
         check_times(event)
-        match event:
-            case VolumeRow():
-                return self.volume.apply(event)
-            case ContainmentRow():
-                return self.containment.apply(event)
-            case StaffingRequirement():
-                return self.staffing.apply(event)
-            case CapacitySignal():
-                return self.capacity.apply(event)
-            case Transition():
-                return self.breakers.apply(event)
-            case _:
-                names = ", ".join(topic.name for topic in FOLLOWED)
-                raise RecordError(
-                    "unexpected_type", f"no view shows a {type(event).__name__}: write only what belongs on {names}"
-                )
+        view = self._of.get(type(event))
+        if view is None:
+            names = ", ".join(topic.name for topic in FOLLOWED)
+            raise RecordError(
+                "unexpected_type", f"no view shows a {type(event).__name__}: write only what belongs on {names}"
+            )
+        verdict: Verdict = view.apply(event)
+        return verdict
 
     def sizes(self) -> Iterable[tuple[str, int]]:
         """Return (view, rows) of each view."""
         return (
             ("volume", len(self.volume)),
+            ("handle_time", len(self.handle_time)),
             ("containment", len(self.containment)),
+            ("quality", len(self.quality)),
             ("staffing", len(self.staffing)),
             ("capacity", len(self.capacity)),
             ("breakers", len(self.breakers)),

@@ -1,17 +1,20 @@
-"""The view table of containment trends: the latest row of each span, by time. Pure; no clock, no broker."""
+"""The view tables of trends: the latest row of each span, by time. Pure; no clock, no broker."""
 
 from __future__ import annotations
 
 import enum
 from bisect import bisect_left, insort
-from typing import Any, NamedTuple, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
+from schemas.analytics import QualityRow
 from schemas.wfm import ContainmentRow, TrendSpan
 from wfm_bridge.verdict import Verdict
 
+R = TypeVar("R", ContainmentRow, QualityRow)
+
 
 class By(enum.StrEnum):
-    """Of what containment is: a tenant's contacts all together, or those of each queue, or of each intent."""
+    """Of what a row is: a tenant's contacts all together, or those of each queue, or of each intent."""
 
     ALL = "all"
     QUEUE = "queue"
@@ -28,20 +31,20 @@ class _Place(NamedTuple):
     span: str
 
 
-class ContainmentView:
-    """Rows of `wfm.containment`, listed by start, tenant, queue, intent and span; of the rolling window the latest."""
+class TrendView(Generic[R]):
+    """Rows of one topic, listed by start, tenant, queue, intent and span; of the rolling window the latest."""
 
     def __init__(self) -> None:
-        self._rows: dict[_Place, ContainmentRow] = {}
+        self._rows: dict[_Place, R] = {}
         self._order: list[_Place] = []
         self._windows: dict[tuple[str, str, str], _Place] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def apply(self, row: ContainmentRow) -> Verdict:
+    def apply(self, row: R) -> Verdict:
         """Take a row, unless the one that is there has a higher revision."""
-        place = _Place(row.starts_at, row.tenant, row.queue or "", row.intent or "", row.span)
+        place = self.place(row)
         is_window = row.span is TrendSpan.MINUTES_5
         before = self._windows.get(place[1:4]) if is_window else place
         known = None if before is None else self._rows.get(before)
@@ -57,6 +60,11 @@ class ContainmentView:
         self._rows[place] = row
         return Verdict.APPLIED
 
+    @staticmethod
+    def place(row: R) -> _Place:
+        """Return what rows are listed by."""
+        return _Place(row.starts_at, row.tenant, row.queue or "", row.intent or "", row.span)
+
     def select(
         self,
         *,
@@ -67,7 +75,7 @@ class ContainmentView:
         span: TrendSpan | None = None,
         from_micros: int | None = None,
         to_micros: int | None = None,
-    ) -> list[ContainmentRow]:
+    ) -> list[R]:
         """Return the rows that start in [from_micros, to_micros) and match what is given."""
         order = cast(list[tuple[Any, ...]], self._order)
         first = 0 if from_micros is None else bisect_left(order, (from_micros,))

@@ -8,7 +8,7 @@ from runtime.quix import run_stateful
 from runtime.service import Process
 from runtime.settings import Settings
 from runtime.start import wait_for_broker
-from schemas.topics import AVAILABILITY, OFFERED, POLICY, WFM_EVENTS
+from schemas.topics import AVAILABILITY, OFFERED, PLANS, POLICY, WFM_EVENTS
 
 SERVICE = "staffing"
 
@@ -17,4 +17,4 @@ def run(settings: Settings, process: Process) -> None:
     """Turn the impact of breakers into the people required and the contacts that they can have, by queue."""
     wait_for_broker(settings, process)
     staffing = Staffing(offered_partitions=len(partitions_of(settings, [OFFERED.name])))
-    run_stateful(settings, SERVICE, WFM_EVENTS, staffing.step, (POLICY, AVAILABILITY), process)
+    run_stateful(settings, SERVICE, WFM_EVENTS, staffing.step, (POLICY, AVAILABILITY, PLANS), process)

@@ -1,4 +1,4 @@
-"""Sessions are killed 20 times while they hand contacts over: one packet each, with the whole history.
+"""Sessions are killed while they hand contacts over: one packet each, with the whole history. 20 times in `make soak`.
 
 contacts  --------------------------------------------------------------> as many a second all the time
 sessions     X    X    X    X    X    X    X    X    X    X ...           (SIGKILL, then again in the same slot)
@@ -39,7 +39,6 @@ from tests.flow.conversing import house
 from tests.support.services import ServiceProcess
 from tests.support.topics import write_all
 
-KILLS = 20
 IN_TRANSACTION = 4
 """Every fourth kill comes while packets are written and not committed; the others come as they come."""
 PER_SECOND = 120
@@ -151,13 +150,14 @@ def sessions(settings: Settings) -> Iterator[ServiceProcess]:
 
 @pytest.mark.chaos
 @pytest.mark.timeout(420)
-def test_twenty_kills_during_handoffs_leave_one_packet_with_the_whole_history_for_each_contact(
-    settings: Settings, sessions: ServiceProcess, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.soak)])
+def test_kills_during_handoffs_leave_one_packet_with_the_whole_history_for_each_contact(
+    settings: Settings, sessions: ServiceProcess, capsys: pytest.CaptureFixture[str], kills: int
 ) -> None:
     desk, gaps = Desk(settings), []
     with Load(settings) as load:
         desk.until("the first packets", lambda: len(desk.packets) > PER_SECOND, 60)
-        for number in range(KILLS):
+        for number in range(kills):
             if number % IN_TRANSACTION == 0:
                 freeze_in_transaction(settings, sessions.pid(), HANDOFFS, lambda: desk.look(0.005))
             sessions.kill()
@@ -174,7 +174,7 @@ def test_twenty_kills_during_handoffs_leave_one_packet_with_the_whole_history_fo
     desk.close()
     names = {f"k-{number:06d}" for number in range(load.begun)}
     with capsys.disabled():
-        print(f"\nhandoff kills: {KILLS} kills, {load.begun} contacts, {len(desk.packets)} packets, "
+        print(f"\nhandoff kills: {kills} kills, {load.begun} contacts, {len(desk.packets)} packets, "
               f"{uncommitted - len(desk.packets)} packets aborted; packets again after {min(gaps):.1f} to "
               f"{max(gaps):.1f} s")  # fmt: skip
     assert Counter(packet.interaction_id for packet in desk.packets) == dict.fromkeys(names, 1)

@@ -25,7 +25,7 @@ from trunkline.installation import SERVICES
 
 pytestmark = pytest.mark.xdist_group("command_line")
 
-_GROUPS = ("topics", "classifier", "models", "policy", "thresholds", "keys", "breakers", "providers")
+_GROUPS = ("topics", "classifier", "models", "policy", "thresholds", "keys", "breakers", "providers", "wfm", "webhooks")
 """Commands that only hold others: the options are theirs."""
 
 

@@ -89,11 +89,11 @@ def good_run() -> Records:
 
 
 def closed(name: str) -> Event:
-    from processors.sessions.logic.book import Session
+    from processors.sessions.logic.book import Progress, Session, Story
     from processors.sessions.logic.effects import closed as effects_of
 
     session = Session.of(decided(name), Pool.AI_CONTAINED)
-    event = effects_of(session, contacts.completed(1, interaction_id=name))[0].event
+    event = effects_of(session, Progress(), Story(), contacts.completed(1, interaction_id=name))[0].event
     assert event is not None
     return event
 

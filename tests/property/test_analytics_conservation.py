@@ -1,4 +1,4 @@
-"""Volumes are conserved whatever the order of contacts and wherever ticks fall."""
+"""Volumes are conserved whatever the order of contacts, however late they come, and wherever ticks fall."""
 
 import json
 import random
@@ -12,9 +12,10 @@ from runtime.snapshot import Snapshot
 from runtime.state import DictState
 from schemas.agents import Tick
 from schemas.fields import Channel, Handling, Pool
-from schemas.topics import VOLUME
-from schemas.wfm import VolumeDelta
+from schemas.topics import ALERTS, VOLUME
+from schemas.wfm import INTERVAL_MICROS, VolumeDelta
 
+DAY = 86_400_000_000
 FINAL = [handling for handling in Handling if handling is not Handling.IN_PROGRESS]
 NAMES = st.sampled_from(["billing", "sales", "a|b", 'quote"'])
 
@@ -24,7 +25,7 @@ contacts = st.lists(
         NAMES,
         st.sampled_from(Channel),
         st.sampled_from(["en", ""]),
-        st.integers(0, 2).map(lambda n: n * 900_000_000),
+        st.integers(0, 2).map(lambda n: n * INTERVAL_MICROS),
         st.sampled_from([None, *FINAL]),
     ),
     max_size=40,
@@ -64,17 +65,24 @@ def shuffled_log(all_contacts, rng):
             waiting.pop(chosen)
 
 
-def run(all_contacts, seed, ticks):
-    """Return every row in order, and the last of each cell, of one interleaving with random ticks."""
+def run(all_contacts, seed, ticks, days=0.0):
+    """Return every row in order, and the last of each key, of one interleaving with random ticks.
+
+    days: over which the log comes; intervals are forgotten after seven.
+    """
     rng = random.Random(seed)
-    state, rows = DictState(), []
+    state, rows, alerts = DictState(), [], []
     log = list(shuffled_log(all_contacts, rng))
     for position in sorted((rng.randint(0, len(log)) for _ in range(ticks)), reverse=True):
         log.insert(position, Tick(key="acme", now=0))
-    for now, event in enumerate([*log, Tick(key="acme", now=0)]):
-        rows += [effect.event for effect in step(event, state, Snapshot(), now) if effect.topic is VOLUME]
+    times = sorted(int(rng.uniform(0, days) * DAY) for _ in log)
+    for now, event in zip([*times, int(days * DAY) + 1], [*log, Tick(key="acme", now=0)], strict=True):
+        effects = step(event, state, Snapshot(), now)
+        rows += [effect.event for effect in effects if effect.topic is VOLUME]
+        alerts += [effect.event for effect in effects if effect.topic is ALERTS]
     assert json.loads(json.dumps(state.entries)) == state.entries
-    return rows, {cell(row): row for row in rows}
+    assert alerts == []
+    return rows, {VOLUME.key_of(row): row for row in rows}, state
 
 
 def cell(row):
@@ -85,36 +93,69 @@ def volumes(row):
     return {"offered": row.offered, **{handling.value: getattr(row, handling.value) for handling in Handling}}
 
 
+def by_names(rows):
+    """Volumes of each queue, intent, channel and language, over all intervals and what was late."""
+    sums = {}
+    for row in rows:
+        sums.setdefault(cell(row)[:4], Counter()).update(volumes(row))
+    return {names: +total for names, total in sums.items()}
+
+
+ACROSS_SEVEN_DAYS = st.floats(0, 20)
+
+
 @given(contacts, st.integers(), st.integers(0, 15), st.integers(), st.integers(0, 15))
 def test_any_interleaving_of_contacts_and_ticks_ends_in_the_same_rows(all_contacts, seed, ticks, other, other_ticks):
-    _, last = run(all_contacts, seed, ticks)
-    _, other_last = run(all_contacts, other, other_ticks)
-    assert {name: volumes(row) for name, row in last.items()} == {
-        name: volumes(row) for name, row in other_last.items()
-    }
+    _, last, _ = run(all_contacts, seed, ticks)
+    _, other_last, _ = run(all_contacts, other, other_ticks)
+    assert {key: volumes(row) for key, row in last.items()} == {key: volumes(row) for key, row in other_last.items()}
 
 
-@given(contacts, st.integers(), st.integers(0, 15))
-def test_in_every_row_offered_is_the_sum_of_the_states_and_revisions_count_up_from_one(all_contacts, seed, ticks):
-    rows, _ = run(all_contacts, seed, ticks)
+@given(contacts, st.integers(), st.integers(0, 15), ACROSS_SEVEN_DAYS)
+def test_in_every_row_offered_is_the_sum_of_the_states_and_revisions_grow(all_contacts, seed, ticks, days):
+    rows, _, _ = run(all_contacts, seed, ticks, days)
     seen = Counter()
     for row in rows:
         assert row.offered == sum(getattr(row, handling.value) for handling in Handling)
-        seen[cell(row)] += 1
-        assert row.revision == seen[cell(row)]
+        assert row.conserved
+        assert row.revision > seen[VOLUME.key_of(row)]
+        seen[VOLUME.key_of(row)] = row.revision
 
 
 @given(contacts, st.integers(), st.integers(0, 15))
 def test_the_last_revisions_hold_every_contact_once_in_its_final_state(all_contacts, seed, ticks):
-    _, last = run(all_contacts, seed, ticks)
+    _, last, _ = run(all_contacts, seed, ticks)
     assert sum(row.offered for row in last.values()) == len(all_contacts)
     expected = Counter((contact[:5], contact[5] or Handling.IN_PROGRESS) for contact in all_contacts)
     found = Counter(
         {
-            (name, handling): getattr(row, handling.value)
-            for name, row in last.items()
+            (cell(row), handling): getattr(row, handling.value)
+            for row in last.values()
             for handling in Handling
             if getattr(row, handling.value)
         }
     )
     assert found == expected
+    assert not any(row.late for row in last.values())
+
+
+@given(contacts, st.integers(), st.integers(0, 15), ACROSS_SEVEN_DAYS)
+def test_however_late_contacts_come_the_last_rows_and_the_late_totals_hold_each_once(all_contacts, seed, ticks, days):
+    _, last, _ = run(all_contacts, seed, ticks, days)
+    expected = {}
+    for contact in all_contacts:
+        sums = expected.setdefault(contact[:4], Counter())
+        sums.update(["offered", (contact[5] or Handling.IN_PROGRESS).value])
+    assert by_names(last.values()) == expected
+
+
+@given(contacts, st.integers(), st.integers(0, 15), ACROSS_SEVEN_DAYS)
+def test_after_seven_days_the_state_holds_cells_with_contacts_under_way_and_late_totals_alone(
+    all_contacts, seed, ticks, days
+):
+    *_, state = run(all_contacts, seed, ticks, days)
+    step(Tick(key="acme", now=0), state, Snapshot(), 30 * DAY)
+    for name, entry in state.entries.items():
+        if name.startswith("cell:"):
+            assert entry["counts"][Handling.IN_PROGRESS.value] > 0
+        assert not name.startswith("kept:volume:")

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.analytics.logic import step
-from processors.analytics.logic.closings import OUTCOMES
 from processors.analytics.logic.explain import EXPLAINED, MOST_CAUSES, decompose, explain
 from processors.analytics.logic.fall import Fall, Watch, observe
+from processors.analytics.logic.figures import OUTCOMES
 from runtime.snapshot import Snapshot
 from runtime.state import DictState
 from schemas.agents import Tick

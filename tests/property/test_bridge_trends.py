@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.topics import CONTAINMENT
 from schemas.wfm import ContainmentRow, TrendSpan
-from wfm_bridge.trends import ContainmentView
+from wfm_bridge.store import Views
 
 
 def row(revision: int, names: tuple[str | None, str | None], span: TrendSpan, start: int) -> ContainmentRow:
@@ -32,7 +32,7 @@ def test_rows_in_any_order_leave_the_last_of_each_key_listed_by_start(
     expected = {CONTAINMENT.key_of(each): each for each in rows}
     shuffled = rows + order.sample(rows, len(rows) // 2)
     order.shuffle(shuffled)
-    view = ContainmentView()
+    view = Views().containment
     for each in shuffled:
         view.apply(each)
     found = view.select()

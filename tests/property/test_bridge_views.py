@@ -12,7 +12,7 @@ from schemas.fields import BreakerState, Channel
 from schemas.wfm import VolumeRow
 from wfm_bridge.models import model_of, to_answer, to_datetime, to_micros
 from wfm_bridge.progress import Place, Progress
-from wfm_bridge.store import MAX_MICROS, BreakerView, VolumeView
+from wfm_bridge.store import MAX_MICROS, BreakerView, Views
 
 INTERVALS = st.integers(0, 5).map(lambda n: n * 900_000_000)
 
@@ -48,7 +48,7 @@ def test_volume_rows_in_any_order_and_repeated_leave_the_highest_revision_of_eac
     rows = [make_row(*each) for each in written]
     shuffled = rows + order.sample(rows, len(rows) // 2)
     order.shuffle(shuffled)
-    view = VolumeView()
+    view = Views().volume
     for row in shuffled:
         view.apply(row)
     expected = {cell: max(r for c, r in written if c == cell) for cell, _ in written}
@@ -61,7 +61,7 @@ def test_volume_rows_in_any_order_and_repeated_leave_the_highest_revision_of_eac
 def test_a_range_and_a_filter_select_what_a_plain_scan_would(
     written: list[tuple[tuple[str, str, int], int]], first: int, last: int, tenant: str | None
 ) -> None:
-    view = VolumeView()
+    view = Views().volume
     for each in written:
         view.apply(make_row(*each))
     found = view.select(from_micros=first, to_micros=last, tenant=tenant)

@@ -25,7 +25,7 @@ from schemas.rules import SupervisionPolicy, Triggers
 from schemas.supervision import SupervisionEnded, SupervisionWanted, VerdictKind
 from schemas.topics import CLOSED, SESSION_VIEWS
 from schemas.views import TurnView
-from schemas.wfm import Held, VolumeDelta
+from schemas.wfm import Finding, Held, VolumeDelta
 from tests.contacts import (
     DECIDED_AT,
     SECOND,
@@ -237,6 +237,8 @@ def test_when_all_waits_are_over_each_turn_has_one_outcome_and_no_contact_is_hel
     assert waits == 0
     assert len(bench.all(ContactOutcome)) <= len(bench.of(CLOSED))
     assert bool(bench.all(ContactOutcome)) >= bool(bench.all(Graded))
+    assert len(bench.all(Graded)) <= len(bench.all(Finding))
+    assert bool(bench.of(CLOSED)) >= bool(bench.all(Finding))
 
 
 @settings(max_examples=150, deadline=None)

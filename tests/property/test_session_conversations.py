@@ -6,11 +6,12 @@ import dataclasses
 from collections import Counter
 
 import msgspec
+import pytest
 from hypothesis import given as over
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from processors.sessions.logic.book import PROGRESS
+from processors.sessions.logic.book import PROGRESS, Stage
 from runtime.state import DictState
 from schemas.agents import ContactOutcome, Graded, Outcome
 from schemas.codec import Codec
@@ -23,7 +24,7 @@ from schemas.supervision import Verdict, VerdictKind
 from schemas.topics import CLOSED, SESSION_VIEWS, SUPERVISION_REQUESTS, TIMERS, turn_key
 from schemas.triggers import Trigger
 from schemas.views import SessionView
-from schemas.wfm import Held
+from schemas.wfm import Finding, Held, VolumeDelta
 from tests.contacts import (
     DECIDED_AT,
     SECOND,
@@ -80,6 +81,7 @@ def turns(draw, number: int, epoch: int) -> Turn:
         occurred_at=draw(MOMENTS),
         customer_text="get me a human" if draw(one_in(6)) else "hello",
         agent_text=draw(st.sampled_from([f"answer {epoch}/{number}", "yes", " YES "])),
+        cost=draw(st.sampled_from([0.0, 0.1, 0.2, 0.7])),
         no_progress=draw(one_in(6)),
         sentiment=draw(st.sampled_from([None, 1.0, 0.5, 0.0, -0.5, -1.0])),
         channel=draw(st.sampled_from(Channel)) if draw(one_in(4)) else None,
@@ -335,7 +337,7 @@ def test_each_turn_has_one_outcome_each_contact_that_ai_had_one_and_each_finding
     turns_taken = Counter((event.endpoint, event.number) for event in talk.events if isinstance(event, Turn))
     assert Counter((each.endpoint, each.turn) for each in bench.all(Outcome)) <= turns_taken
     if bench.progress.closed is None:
-        assert bench.all(ContactOutcome) + bench.all(Graded) == []
+        assert bench.all(ContactOutcome) + bench.all(Graded) + bench.all(Finding) == []
         return
     assert Counter((each.endpoint, each.turn) for each in bench.all(Outcome)) == turns_taken
     said = {(each.endpoint, each.turn) for each in bench.all(Outcome)} if turns_taken else set()
@@ -344,6 +346,23 @@ def test_each_turn_has_one_outcome_each_contact_that_ai_had_one_and_each_finding
     assert {(each.by, each.csat) for each in bench.all(Graded)} == {(each.by, each.csat) for each in findings if said}
     agents = {each.endpoint for each in bench.all(Graded) + bench.all(ContactOutcome)}
     assert len(agents) <= 1
+    told = [(each.by, each.csat, each.handling) for each in bench.all(Finding)]
+    assert sorted(told) == sorted((each.by, each.csat, bench.progress.closed) for each in findings)
+
+
+@settings(max_examples=300, deadline=None)
+@over(with_log())
+def test_the_last_move_of_a_contact_says_what_its_turns_cost_and_why_people_have_it(case):
+    talk, log = case
+    bench = played(talk, log)
+    if bench.progress.closed is None:
+        return
+    last = bench.all(VolumeDelta)[-1]
+    cost = sum(event.cost for event in talk.events if isinstance(event, Turn))
+    assert last.ai_cost == pytest.approx(cost)
+    packets = bench.all(Handoff)
+    with_people = bench.progress.stage is Stage.PEOPLE and packets
+    assert last.trigger == (packets[-1].trigger.trigger if with_people else None)
 
 
 @settings(max_examples=150, deadline=None)

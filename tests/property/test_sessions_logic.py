@@ -7,16 +7,17 @@ import itertools
 from collections import Counter
 
 import msgspec
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from processors.sessions.logic.book import PARKED, PROGRESS, SESSION, Parked, Progress, load
+from processors.sessions.logic.book import COST_MOST, PARKED, PROGRESS, SESSION, Parked, Progress, load
 from schemas.agents import ContactOutcome, Graded, Outcome
 from schemas.codec import Codec
 from schemas.fields import Disposition, Event, FinishedBy, GradedBy, Handling, Pool, TurnResult
 from schemas.interactions import Completed, Decision, Feedback, Turn
 from schemas.topics import CLOSED, TIMERS
-from schemas.wfm import Held, VolumeDelta
+from schemas.wfm import Finding, Held, VolumeDelta
 from tests.contacts import (
     DECIDED_AT,
     HOLD_UNTIL,
@@ -76,7 +77,7 @@ def decisions(draw) -> Decision:
 
 
 @st.composite
-def turns(draw, number: int) -> Turn:
+def turns(draw, number: int, costs: st.SearchStrategy[float]) -> Turn:
     """A turn that mostly answers, often what was said before."""
     return turn(
         number,
@@ -84,6 +85,7 @@ def turns(draw, number: int) -> Turn:
         agent_text=draw(st.sampled_from([None, "yes", "yes", " YES ", "no"])),
         no_progress=draw(st.sampled_from([False, False, False, True])),
         tokens=number,
+        cost=draw(costs),
     )
 
 
@@ -94,17 +96,22 @@ def found():
 
 @st.composite
 def contacts(draw) -> Contact:
-    """A decision, 0 to 6 turns, perhaps a completion that counts more or fewer, feedback, other decisions, strays."""
+    """A decision, 0 to 6 turns, perhaps a completion that counts more or fewer, feedback, other decisions, strays.
+
+    Turns cost something where the completion waits for all of them: else the cost is of those that came before it.
+    """
     first = draw(decisions())
     numbers = range(1, 1 + draw(st.integers(0, 6)) * (first.endpoint is not None))
-    events: list[Event] = [first, *(draw(turns(n)) for n in numbers)]
+    miscounted = draw(st.sampled_from([0, 0, 0, -1, 1]))
+    costs = st.just(0.0) if miscounted < 0 else st.sampled_from([0.0, 0.1, 0.2, 0.7, 1e-6, 3e9])
+    events: list[Event] = [first, *(draw(turns(n, costs)) for n in numbers)]
     events += draw(st.lists(found(), max_size=3, unique=True))
     if draw(st.booleans()):
         events.append(turn(draw(st.integers(1, 8)), endpoint="eve"))
     if draw(st.booleans()):
         events.append(completed(1, tenant="rival"))
     if draw(st.integers(0, 4)):
-        ai_turns = max(0, len(numbers) + draw(st.sampled_from([0, 0, 0, -1, 1])))
+        ai_turns = max(0, len(numbers) + miscounted)
         finished_by, watched = draw(st.sampled_from(FinishedBy)), draw(st.booleans())
         events.append(completed(ai_turns, finished_by=finished_by, watched=watched))
     events += [msgspec.structs.replace(first, decision_id=f"again-{n}") for n in range(draw(st.integers(0, 2)))]
@@ -203,6 +210,10 @@ def test_a_contact_is_counted_once_moved_once_and_leaves_nothing_behind(case):
     had = bool(contact.turns) and record.ai_turns > 0
     assert [each.handling for each in bench.all(ContactOutcome)] == [record.handling] * had
     assert len(bench.all(Graded)) == len(contact.findings) * had
+    assert [each.handling for each in bench.all(Finding)] == [record.handling] * len(contact.findings)
+    last = bench.all(VolumeDelta)[-1]
+    assert last.ai_cost == pytest.approx(sum(min(each.cost, COST_MOST) for each in contact.turns))
+    assert (last.resolved, last.trigger) == (record.resolved, None)
     bench.ring()
     assert (bench.state.entries, bench.timer) == ({}, None)
 

@@ -60,7 +60,7 @@ class ServiceProcess:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             for line in self.log.read_bytes()[self._log_start :].decode(errors="replace").splitlines():
-                if " serves http://" in line:
+                if " serves http://" in line or line.startswith("http://"):
                     return int(line.rsplit(":", 1)[1].split("/")[0])
             assert self.process is not None
             assert self.process.poll() is None, self.tail()

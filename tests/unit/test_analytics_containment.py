@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from processors.analytics.logic import step
-from processors.analytics.logic.trends import wilson
+from processors.analytics.logic.containment import wilson
 from runtime.snapshot import Snapshot
 from runtime.state import DictState
 from schemas import topics
@@ -229,7 +229,7 @@ def test_what_a_delta_writes_does_not_grow_with_the_queues_intents_and_spans() -
         written.clear()
         step(closed(queue=f"queue-{number:04}", intent=f"intent-{number:04}"), state, Snapshot(), NOW)
         sizes.append(sum(written))
-    assert max(sizes) <= min(sizes) + 20  # digits of the slots' numbers
+    assert max(sizes[1:]) <= min(sizes[1:]) + 20  # digits of places in lists; the first begins an interval
 
 
 def test_names_that_hold_separators_do_not_run_into_each_other() -> None:

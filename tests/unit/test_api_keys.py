@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from runtime import keys as keys_module
 from runtime.errors import ApiKeysError
-from runtime.keys import KEY_BYTES, PREFIX, Keyring, create_key, read_keys, revoke_key
+from runtime.keys import KEY_BYTES, PREFIX, Keyring, Scope, create_key, read_keys, revoke_key
 from runtime.settings import Settings
 from trunkline.keys import keys
 
@@ -31,13 +31,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[dt.datetime]:
     return now
 
 
+def tenant_of(ring: Keyring, key: str) -> str | None:
+    found = ring.find(key)
+    return None if found is None else found.tenant
+
+
 # The file.
 
 
 def test_a_key_lets_in_to_the_tenant_that_it_was_made_for_and_to_no_other(path: Path) -> None:
     acme, beta = create_key(path, "desk", "acme"), create_key(path, "bot", "beta")
     ring = Keyring(path)
-    assert (ring.tenant_of(acme), ring.tenant_of(beta)) == ("acme", "beta")
+    assert (tenant_of(ring, acme), tenant_of(ring, beta)) == ("acme", "beta")
     for wrong in (
         "",
         acme[:-1],
@@ -47,7 +52,7 @@ def test_a_key_lets_in_to_the_tenant_that_it_was_made_for_and_to_no_other(path: 
         hashlib.sha256(acme.encode()).hexdigest(),
         "ü\udcff",
     ):
-        assert ring.tenant_of(wrong) is None
+        assert tenant_of(ring, wrong) is None
 
 
 def test_the_file_has_the_digest_alone_and_nobody_else_may_read_it(path: Path) -> None:
@@ -74,32 +79,32 @@ def test_no_two_keys_are_the_same(path: Path) -> None:
 def test_a_key_ends_when_it_expires(path: Path, clock: list[dt.datetime]) -> None:
     key = create_key(path, "desk", "acme", clock[0] + dt.timedelta(days=1))
     ring = Keyring(path)
-    assert ring.tenant_of(key) == "acme"
+    assert tenant_of(ring, key) == "acme"
     clock[0] += dt.timedelta(days=1, microseconds=-1)
-    assert ring.tenant_of(key) == "acme"
+    assert tenant_of(ring, key) == "acme"
     clock[0] += dt.timedelta(microseconds=1)
-    assert ring.tenant_of(key) is None
+    assert tenant_of(ring, key) is None
 
 
 def test_a_change_of_the_file_counts_at_once(path: Path) -> None:
     ring = Keyring(path)
-    assert ring.tenant_of("tlk_any") is None, "there is no file yet"
+    assert tenant_of(ring, "tlk_any") is None, "there is no file yet"
     first = create_key(path, "first", "acme")
-    assert ring.tenant_of(first) == "acme"
+    assert tenant_of(ring, first) == "acme"
     second = create_key(path, "second", "beta")
-    assert ring.tenant_of(second) == "beta"
+    assert tenant_of(ring, second) == "beta"
     assert revoke_key(path, "first").tenant == "acme"
-    assert (ring.tenant_of(first), ring.tenant_of(second)) == (None, "beta")
+    assert (tenant_of(ring, first), tenant_of(ring, second)) == (None, "beta")
     path.unlink()
-    assert ring.tenant_of(second) is None
+    assert tenant_of(ring, second) is None
 
 
 def test_the_file_is_read_only_when_it_has_changed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = create_key(path, "desk", "acme")
     ring = Keyring(path)
-    assert ring.tenant_of(key) == "acme"
+    assert tenant_of(ring, key) == "acme"
     monkeypatch.setattr(keys_module, "read_keys", lambda _path: pytest.fail("it was read again"))
-    assert ring.tenant_of(key) == "acme"
+    assert tenant_of(ring, key) == "acme"
 
 
 SHORT = '{"keys": [{"name": "a", "tenant": "t", "sha256": "short", "created_at": "2026-01-01T00:00:00Z"}]}'
@@ -111,10 +116,10 @@ def test_a_file_that_makes_no_sense_lets_nobody_in_and_is_named(
 ) -> None:
     key = create_key(path, "desk", "acme")
     ring = Keyring(path)
-    assert ring.tenant_of(key) == "acme"
+    assert tenant_of(ring, key) == "acme"
     path.write_text(text)
-    assert ring.tenant_of(key) is None
-    assert ring.tenant_of(key) is None
+    assert tenant_of(ring, key) is None
+    assert tenant_of(ring, key) is None
     (line,) = (record.getMessage() for record in caplog.records)
     assert str(path) in line
     for refused in (lambda: create_key(path, "b", "acme"), lambda: revoke_key(path, "desk")):
@@ -174,15 +179,15 @@ def run(*arguments: str, path: Path, ends: int = 0) -> Result:
 def test_the_key_is_printed_alone_when_it_is_made_and_never_again(path: Path) -> None:
     made = run("create", "desk-17", "--tenant", "acme", "--days", "30", path=path)
     key = made.stdout.strip()
-    assert Keyring(path).tenant_of(key) == "acme"
-    assert "desk-17: for the contacts of acme, until 2" in made.stderr
+    assert tenant_of(Keyring(path), key) == "acme"
+    assert "desk-17: read:sessions of acme, until 2" in made.stderr
     create_key(path, "old", "beta", dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
     create_key(path, "for-ever", "beta")
     listed = run("list", path=path).stdout.splitlines()
-    assert [line.split()[:3] for line in listed] == [
-        ["desk-17", "acme", "made"],
-        ["old", "beta", "made"],
-        ["for-ever", "beta", "made"],
+    assert [line.split()[:4] for line in listed] == [
+        ["desk-17", "acme", "read:sessions", "made"],
+        ["old", "beta", "read:sessions", "made"],
+        ["for-ever", "beta", "read:sessions", "made"],
     ]
     assert "EXPIRED 2020-01-01T00:00:00Z" in listed[1]
     assert listed[2].endswith("until it is revoked")
@@ -191,8 +196,8 @@ def test_the_key_is_printed_alone_when_it_is_made_and_never_again(path: Path) ->
 
 def test_a_revoked_key_lets_nobody_in(path: Path) -> None:
     key = run("create", "desk", "--tenant", "acme", path=path).stdout.strip()
-    assert run("revoke", "desk", path=path).stdout == "desk: revoked, was for the contacts of acme\n"
-    assert Keyring(path).tenant_of(key) is None
+    assert run("revoke", "desk", path=path).stdout == "desk: revoked, was read:sessions of acme\n"
+    assert tenant_of(Keyring(path), key) is None
     assert "there are no keys in" in run("list", path=path).stderr
 
 
@@ -201,3 +206,29 @@ def test_a_mistake_is_told_with_the_remedy(path: Path) -> None:
     run("create", "desk", "--tenant", "acme", path=path)
     again = run("create", "desk", "--tenant", "acme", path=path, ends=1)
     assert isinstance(again.exception, ApiKeysError)
+
+
+# Scopes.
+
+
+def test_a_key_from_before_scopes_is_for_contacts_alone(path: Path) -> None:
+    create_key(path, "desk", "acme")
+    kept = json.loads(path.read_text())
+    del kept["keys"][0]["scopes"]
+    path.write_text(json.dumps(kept))
+    assert read_keys(path)[0].scopes == (Scope.READ_SESSIONS,)
+
+
+def test_a_key_has_the_scopes_that_it_was_made_with(path: Path) -> None:
+    key = run("create", "wfm", "--tenant", "*", "--scope", "read:wfm", "--scope", "write:wfm", path=path).stdout.strip()
+    found = Keyring(path).find(key)
+    assert found is not None
+    assert (found.tenant, found.scopes) == ("*", (Scope.READ_WFM, Scope.WRITE_WFM))
+    assert "read:wfm,write:wfm" in run("list", path=path).stdout
+    assert "read:wfm" in run("create", "x", "--tenant", "acme", "--scope", "all", path=path, ends=2).stderr
+
+
+def test_no_key_is_for_the_contacts_of_all_tenants(path: Path) -> None:
+    with pytest.raises(ApiKeysError, match="give 'desk' one tenant"):
+        create_key(path, "desk", "*")
+    assert not path.exists()

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from schemas.agents import Evidence, Transition
@@ -22,14 +23,15 @@ QUARTER = 900_000_000
 def filled() -> Views:
     views = Views()
     for n in range(5):
-        views.apply(
-            VolumeRow(
-                tenant="acme" if n % 2 == 0 else "beta", queue="billing", intent="refund", channel=Channel.VOICE,
-                language="en", interval_start=MARCH_1ST + n * QUARTER, revision=n, offered=n, ai_contained=n,
-                ai_assisted=0, ai_escalated=0, human_only=0, deflected=0, abandoned=0, in_progress=0,
-                updated_at=MARCH_1ST + 1,
-            )
+        row = VolumeRow(
+            tenant="acme" if n % 2 == 0 else "beta", queue="billing", intent="refund", channel=Channel.VOICE,
+            language="en", interval_start=MARCH_1ST + n * QUARTER, revision=n, offered=n, ai_contained=n,
+            ai_assisted=0, ai_escalated=0, human_only=0, deflected=0, abandoned=0, in_progress=0,
+            updated_at=MARCH_1ST + 1,
         )  # fmt: skip
+        views.apply(row)
+        if n == 1:
+            views.apply(msgspec.structs.replace(row, interval_start=0, late=True))
     for queue, intent in ((None, None), ("billing", None), (None, "refund")):
         for n, span in enumerate((TrendSpan.HOUR, TrendSpan.HOUR, TrendSpan.MINUTES_5)):
             views.apply(
@@ -67,11 +69,17 @@ def filled() -> Views:
     return views
 
 
-def get(path: str, progress: Progress | None = None, **params: Any) -> httpx.Response:
+def get(
+    path: str,
+    progress: Progress | None = None,
+    views: Views | None = None,
+    headers: dict[str, str] | None = None,
+    **params: Any,
+) -> httpx.Response:
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(create_api(filled(), progress or Progress({})))
+        transport = httpx.ASGITransport(create_api(views or filled(), progress or Progress({})))
         async with httpx.AsyncClient(transport=transport, base_url="http://bridge") as client:
-            return await client.get(path, params=params)
+            return await client.get(path, params=params or None, headers=headers)
 
     return asyncio.run(ask())
 
@@ -83,7 +91,7 @@ def test_volume_rows_keep_the_events_names_and_tell_time_in_iso_8601() -> None:
             "tenant": "acme", "queue": "billing", "intent": "refund", "channel": "voice", "language": "en",
             "interval_start": "2026-03-01T09:00:00Z", "revision": 0, "offered": 0, "ai_contained": 0, "ai_assisted": 0,
             "ai_escalated": 0, "human_only": 0, "deflected": 0, "abandoned": 0, "in_progress": 0,
-            "updated_at": "2026-03-01T09:00:00.000001Z",
+            "updated_at": "2026-03-01T09:00:00.000001Z", "late": False,
         }
     ]  # fmt: skip
 
@@ -111,6 +119,52 @@ def test_a_range_is_given_in_iso_8601_or_in_microseconds(first: str, last: str) 
     assert [row["revision"] for row in body["items"]] == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("path", "total"),
+    [("/v1/volume?late=true", 6), ("/v1/containment", 9), ("/v1/breakers/acme/north/nova/history", 2)],
+)
+def test_following_next_shows_every_row_once(path: str, total: int) -> None:
+    everything = get(path + ("&" if "?" in path else "?") + "limit=5000").json()
+    assert (len(everything["items"]), everything["next"]) == (total, None)
+    seen, link = [], path + ("&" if "?" in path else "?") + "limit=2"
+    while link is not None:
+        body = get(link).json()
+        assert body["offset"] == len(seen)
+        seen += body["items"]
+        link = body["next"]
+    assert seen == everything["items"]
+
+
+def test_a_row_that_comes_between_two_pages_moves_none_of_the_second() -> None:
+    first = get("/v1/volume?limit=2&tenant=acme").json()
+    assert [row["revision"] for row in first["items"]] == [0, 2]
+    views = filled()
+    (row,) = views.volume.select(tenant="acme", to_micros=MARCH_1ST + QUARTER)
+    views.apply(msgspec.structs.replace(row, intent="cancel", revision=9))
+    assert [row["revision"] for row in get(first["next"], views=views).json()["items"]] == [4]
+    by_offset = get(f"/v1/volume?limit=2&tenant=acme&offset={first['next_offset']}", views=views).json()["items"]
+    assert [row["revision"] for row in by_offset] == [2, 4], "which is why there is a cursor"
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "", "W10", "WzEsMl0", "W1tbW1tb", "bnVsbA", "W3RydWVd", "ü", "=" * 9])
+def test_a_cursor_that_names_no_place_is_a_problem(cursor: str) -> None:
+    answer = get("/v1/volume", after=cursor)
+    assert (answer.status_code, answer.json()["input"]) == (422, f"after={cursor}")
+
+
+def test_who_has_the_answer_already_is_not_sent_it_again() -> None:
+    first = get("/v1/volume", limit=2)
+    tag = first.headers["etag"]
+    assert first.headers["cache-control"] == "private, no-cache"
+    for given in (tag, f'"other", W/{tag}', "*"):
+        again = get("/v1/volume", headers={"If-None-Match": given}, limit=2)
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    for given in ('"other"', tag.strip('"')):
+        assert get("/v1/volume", headers={"If-None-Match": given}, limit=2).status_code == 200
+    assert get("/v1/volume", limit=3).headers["etag"] != tag
+    assert get("/livez").headers.get("etag") is None
+
+
 def test_volume_is_filtered_by_tenant() -> None:
     assert [row["revision"] for row in get("/v1/volume", tenant="beta").json()["items"]] == [1, 3]
     assert get("/v1/volume", intent="cancel").json()["total"] == 0
@@ -136,6 +190,13 @@ def test_a_malformed_parameter_is_a_problem_that_names_it_and_the_remedy(params:
     assert problem["input"] == given
     assert problem["status"] == 422
     assert problem["remedy"]
+
+
+def test_late_totals_are_told_where_asked_for_and_not_with_a_range_of_time() -> None:
+    assert [row["late"] for row in get("/v1/volume", tenant="beta").json()["items"]] == [False] * 2
+    assert [row["late"] for row in get("/v1/volume", tenant="beta", late=True).json()["items"]] == [True, False, False]
+    answer = get("/v1/volume", late=True, **{"from": "2026-03-01"})
+    assert (answer.status_code, answer.json()["input"]) == (422, "late=true&from=2026-03-01&to=")
 
 
 def test_a_containment_row_keeps_the_events_names() -> None:

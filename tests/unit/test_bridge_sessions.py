@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 
 from runtime.copies import Copy
 from runtime.errors import StoreUnavailableError
+from runtime.keys import ApiKey
 from schemas.supervision import Override, VerdictKind
 from schemas.views import Transferred
 from tests.support.views import MARCH_1ST, header, turn
@@ -22,8 +24,10 @@ REBUILDING = Progress({Place("wfm.volume", 0): 7})
 
 
 class MemoryKeys:
-    def tenant_of(self, given: str) -> str | None:
-        return {"good": "acme", "beta's": "beta"}.get(given)
+    def find(self, given: str) -> ApiKey | None:
+        tenant = {"good": "acme", "beta's": "beta"}.get(given)
+        made = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+        return None if tenant is None else ApiKey(name="desk", tenant=tenant, sha256="0" * 64, created_at=made)
 
 
 class MemoryLookup:

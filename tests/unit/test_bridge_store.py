@@ -10,8 +10,8 @@ from schemas.errors import RecordError
 from schemas.fields import BreakerState, Channel
 from schemas.wfm import ContainmentRow, TrendSpan, VolumeRow
 from wfm_bridge.progress import Behind, Place, Progress
-from wfm_bridge.store import MAX_MICROS, BreakerView, Views, VolumeView
-from wfm_bridge.trends import By, ContainmentView
+from wfm_bridge.store import MAX_MICROS, BreakerView, Views
+from wfm_bridge.trends import By
 from wfm_bridge.verdict import Verdict
 
 QUARTER = 900_000_000
@@ -38,7 +38,7 @@ def transition(epoch: int, to_state: BreakerState = BreakerState.OPEN, endpoint:
 
 
 def test_a_row_of_a_lower_revision_is_ignored_and_an_equal_one_replaces() -> None:
-    view = VolumeView()
+    view = Views().volume
     assert view.apply(volume(revision=5, offered=5)) is Verdict.APPLIED
     assert view.apply(volume(revision=4, offered=4)) is Verdict.OLDER
     assert [row.offered for row in view.select()] == [5]
@@ -47,7 +47,7 @@ def test_a_row_of_a_lower_revision_is_ignored_and_an_equal_one_replaces() -> Non
 
 
 def test_rows_are_listed_by_interval_and_the_end_of_a_range_is_not_part_of_it() -> None:
-    view = VolumeView()
+    view = Views().volume
     for interval in (3, 1, 2, 0):
         view.apply(volume(interval))
     found = view.select(from_micros=QUARTER, to_micros=3 * QUARTER)
@@ -55,7 +55,7 @@ def test_rows_are_listed_by_interval_and_the_end_of_a_range_is_not_part_of_it() 
 
 
 def test_each_filter_leaves_only_its_own_rows() -> None:
-    view = VolumeView()
+    view = Views().volume
     rows = [volume(), volume(tenant="beta"), volume(queue="sales"), volume(intent="cancel")]
     for row in rows:
         view.apply(row)
@@ -63,6 +63,18 @@ def test_each_filter_leaves_only_its_own_rows() -> None:
     assert view.select(queue="sales") == [rows[2]]
     assert view.select(intent="cancel") == [rows[3]]
     assert view.select(tenant="acme", queue="billing", intent="refund") == [rows[0]]
+
+
+def test_late_totals_are_in_no_range_of_time_and_listed_first_where_they_are_asked_for() -> None:
+    view = Views().volume
+    rows = [volume(1), volume(), msgspec.structs.replace(volume(), late=True)]
+    for row in rows:
+        assert view.apply(row) is Verdict.APPLIED
+    assert view.select() == view.select(from_micros=0) == view.select(to_micros=9 * QUARTER) == [rows[1], rows[0]]
+    assert view.select(late=True) == [rows[2], rows[1], rows[0]]
+    assert view.select(late=True, queue="sales") == []
+    assert view.apply(msgspec.structs.replace(rows[2], revision=0)) is Verdict.OLDER
+    assert len(view) == 3
 
 
 def trend(start: int = 0, revision: int = 1, span: TrendSpan = TrendSpan.HOUR, **names: str) -> ContainmentRow:
@@ -73,7 +85,7 @@ def trend(start: int = 0, revision: int = 1, span: TrendSpan = TrendSpan.HOUR, *
 
 
 def test_the_rolling_window_has_one_row_which_moves_and_an_hour_keeps_its_own() -> None:
-    view = ContainmentView()
+    view = Views().containment
     window = TrendSpan.MINUTES_5
     for row in (trend(4), trend(8), trend(1, 2, window), trend(9, 3, window)):
         assert view.apply(row) is Verdict.APPLIED
@@ -85,7 +97,7 @@ def test_the_rolling_window_has_one_row_which_moves_and_an_hour_keeps_its_own() 
 
 
 def test_an_older_row_of_an_hour_is_ignored_and_filters_of_containment_leave_their_own() -> None:
-    view = ContainmentView()
+    view = Views().containment
     rows = [trend(), trend(queue="billing"), trend(intent="refund"), trend(1)]
     for row in rows:
         view.apply(row)

@@ -8,10 +8,15 @@ import pytest
 
 from processors.sessions.logic.feedback import GRADES_KEPT
 from processors.sessions.story import lines, told
+from processors.staffing.logic import Staffing
+from runtime.snapshot import Snapshot
+from runtime.state import DictState
 from schemas.agents import Graded
 from schemas.conversations import Side
-from schemas.fields import Channel, FinishedBy, GradedBy, Pool
+from schemas.fields import Channel, FinishedBy, GradedBy, Handling, Pool
+from schemas.interactions import Closed
 from schemas.topics import AGENT_EVENTS
+from schemas.wfm import Finding
 from tests.contacts import (
     DECIDED_AT,
     HOUR,
@@ -53,6 +58,7 @@ def test_in_any_order_and_any_number_each_finding_is_told_once(log: tuple[int, .
     events = [turn(1), completed(1), feedback(), feedback(GradedBy.CUSTOMER, csat=5)]
     bench = after(*(events[at] for at in log), decision(), *(events[at] for at in log), feedback())
     assert sorted(each.by for each in bench.all(Graded)) == ["customer", "qa"]
+    assert sorted(each.by for each in bench.all(Finding)) == ["customer", "qa"]
     assert bench.refused == []
 
 
@@ -79,13 +85,37 @@ def test_findings_that_differ_in_anything_are_told_each():
     ],
     ids=["people", "left before", "race lost"],
 )
-def test_of_a_contact_that_no_agent_had_nothing_is_told_and_nothing_is_refused(events):
+def test_of_a_contact_that_no_agent_had_nothing_is_told_to_the_health_monitor_and_the_finding_to_wfm(events):
     opened, *others = events
     before = after(opened, feedback(), *others)
-    behind = after(opened, *others, feedback())
+    behind = after(opened, *others, feedback(), feedback())
     assert (before.of(AGENT_EVENTS), behind.of(AGENT_EVENTS)) == ([], [])
+    assert before.one(Finding) == behind.one(Finding)
+    assert before.one(Finding).handling == before.one(Closed).handling
     assert (before.refused, behind.refused) == ([], [])
     assert before.story == behind.story
+
+
+def test_a_finding_has_the_names_under_which_the_contact_is_counted_and_how_it_ended():
+    said = feedback(GradedBy.CUSTOMER, resolved=False, csat=2, hallucination=True, repeat_contact=True)
+    moved = (escalating(person_asked=True), turn(1, person_asked=True), said)
+    finding = after(*moved, completed(1, finished_by=FinishedBy.HUMAN)).one(Finding)
+    assert (finding.tenant, finding.interaction_id, finding.queue, finding.intent) == (
+        "acme", "c-1", "cards", "card_lost",
+    )  # fmt: skip
+    assert (finding.channel, finding.language, finding.pool) == (Channel.CHAT, "en", Pool.AI_CONTAINED)
+    assert (finding.handling, finding.by, finding.resolved, finding.csat) == (
+        Handling.AI_ESCALATED, GradedBy.CUSTOMER, False, 2,
+    )  # fmt: skip
+    assert (finding.hallucination, finding.repeat_contact) == (True, True)
+    assert finding.occurred_at == said.occurred_at
+
+
+def test_of_a_contact_that_nobody_completes_the_finding_is_told_when_it_is_given_up():
+    bench = after(decision(), turn(1), feedback())
+    assert bench.all(Finding) == []
+    bench.ring()
+    assert bench.one(Finding).handling is Handling.ABANDONED
 
 
 def test_it_is_told_of_the_last_agent_that_spoke():
@@ -111,7 +141,7 @@ def test_a_contact_has_so_many_findings_and_more_are_refused_with_what_to_do():
     bench = after(decision(), turn(1), *(feedback(occurred_at=DECIDED_AT + n) for n in range(GRADES_KEPT)))
     bench.run(feedback(occurred_at=DECIDED_AT), feedback(occurred_at=0), completed(1))
     assert [reason for _, reason in bench.refused] == ["feedback_full"]
-    assert len(bench.all(Graded)) == GRADES_KEPT
+    assert len(bench.all(Graded)) == len(bench.all(Finding)) == GRADES_KEPT
 
 
 def test_feedback_of_another_tenant_is_refused():
@@ -134,7 +164,7 @@ def test_feedback_on_a_contact_that_is_not_known_or_forgotten_is_refused_after_a
 
 def test_feedback_neither_shows_a_change_of_the_contact_nor_sets_a_timer():
     bench = after(decision(), turn(1), completed(1))
-    assert [type(effect.event) for effect in bench.feed(feedback())] == [Graded]
+    assert [type(effect.event) for effect in bench.feed(feedback())] == [Finding, Graded]
     assert bench.feed(feedback()) == []
 
 
@@ -150,3 +180,9 @@ def test_the_story_of_a_contact_tells_what_was_found():
         "feedback     by platform: resolved, said nothing that is not so, did not come again",
         "feedback     by qa: not resolved, said what is not so, came again for it",
     ]
+
+
+def test_staffing_shares_the_inbox_and_takes_no_notice_of_a_finding():
+    finding, state = after(decision(), turn(1), completed(1), feedback()).one(Finding), DictState()
+    assert Staffing(offered_partitions=1).step(finding, state, Snapshot(), DECIDED_AT) == []
+    assert state.entries == {}

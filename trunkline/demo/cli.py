@@ -20,6 +20,9 @@ from trunkline.demo.view import view
 from trunkline.installation import Installation
 from trunkline.up import addresses, interrupt
 
+_SLOTS = {"webhooks-sender": 0}
+"""Nobody has subscribed to a demonstration, and it shares two cores."""
+
 
 @click.command()
 @with_settings("data")
@@ -62,7 +65,7 @@ def demo(
         shutil.rmtree(folder, ignore_errors=True)
     settings = settings.model_copy(update={"data": folder, "prefix": prefix})
     try:
-        with Installation(settings, click.echo, bootstrap=bootstrap, redis_url=redis_url) as running:
+        with Installation(settings, click.echo, bootstrap=bootstrap, redis_url=redis_url, slots=_SLOTS) as running:
             with view() as shown:
                 result = Demo(running, Script(contacts=contacts, rate_per_second=rate), shown).run()
             save(result, path)

@@ -1,43 +1,29 @@
-"""AI contacts that ended since the last tick, counted by queue, intent and ten seconds of their close.
+"""What deltas and findings say of contacts that ended, since the last tick.
 
-What a delta costs is one entry, as for volumes; spans, queues and intents are added up at the tick, from sums.
+What one costs is one entry; spans, queues and intents, and the sketches of handle times, are added up at the tick.
 
-State of a tenant:
-
-- `closings:<JSON list of queue, intent, bucket>` -> contacts by outcome since the last tick
-- `closed`, `closed:<i>` -> names of these entries (`slots`)
+State of a tenant: `ended`, `ended:<i>` -> what each adds (`slots`)
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import msgspec
-
-from processors.analytics.logic import slots
+from processors.analytics.logic import figures, slots
+from processors.analytics.logic.figures import Counts
+from processors.analytics.logic.handled import Handled, times_of
+from processors.analytics.logic.keeping import AHEAD_MICROS, BUCKET_MICROS, LATE_MICROS
 from runtime.state import KeyedState
-from schemas.fields import MICROS_PER_SECOND, Handling, Pool
-from schemas.wfm import VolumeDelta
+from schemas.fields import Handling
+from schemas.wfm import Finding, VolumeDelta
 
-BUCKET_MICROS = 10 * MICROS_PER_SECOND
-"""A bucket of closes: 30 of them make the five minutes, whose edge is then right to 3 %; hours are whole buckets."""
-AHEAD_MICROS = 5 * 60 * MICROS_PER_SECOND
-LATE_MICROS = 7 * 24 * 3600 * MICROS_PER_SECOND
-"""A close further ahead of now, or longer ago, is a clock that is wrong: it is booked to now. Seven days is also how
-long the inbox is kept, so no late close that is true is older."""
-
-OUTCOMES = (Handling.AI_CONTAINED, Handling.AI_ASSISTED, Handling.AI_ESCALATED, Handling.ABANDONED)
-"""How a contact that AI had can end, in the order in which counts are kept."""
-CONTAINED, ASSISTED, ESCALATED, ABANDONED = range(4)
-"""Places of counts."""
-
-_CLOSED = "closed"
-_NAME = "closings:"
-_Key = tuple[str, str, int]
+MOST_AT_ONCE = 10_000
+"""What a tick adds up: half a second of work. After an outage of the clock the latest come first."""
+_ENDED = "ended"
 
 
 class Closings(NamedTuple):
-    """Contacts of one queue and intent that ended within ten seconds. `counts`: by outcome, in the order of OUTCOMES.
+    """Contacts of one queue and intent that ended within ten seconds, and what was found of some meanwhile.
 
     `bucket`: when, in units of BUCKET_MICROS since 1970.
     """
@@ -45,7 +31,7 @@ class Closings(NamedTuple):
     queue: str
     intent: str
     bucket: int
-    counts: list[int]
+    counts: Counts
 
     @property
     def closed_at(self) -> int:
@@ -53,35 +39,38 @@ class Closings(NamedTuple):
         return self.bucket * BUCKET_MICROS
 
 
-def book(delta: VolumeDelta, state: KeyedState, now: int) -> None:
-    """Count a contact that AI had and that has ended; any other delta changes nothing.
+class Ended(NamedTuple):
+    """What has come since the last time: by queue, intent and bucket, in their order; and the times of each contact."""
 
-    AI had it where it was decided for a pool of AI. One that is under way is not known yet: it is censored, and in no
-    figure. A move between two final states is not booked: it does not say when the contact ended.
+    closings: list[Closings]
+    handled: list[Handled]
+
+
+def book(event: VolumeDelta | Finding, state: KeyedState, now: int) -> None:
+    """Take a contact that has ended, or what was found of one; a contact that is under way is in no figure.
+
+    A move between two final states says nothing of when the contact ended: it moves its times alone.
     """
-    if delta.pool is Pool.HUMAN_EXCLUSIVE or delta.to_handling not in OUTCOMES:
-        return
-    if delta.from_handling not in {None, Handling.IN_PROGRESS}:
-        return
-    key: _Key = (delta.queue, delta.intent, _closed_at(delta, now) // BUCKET_MICROS)
-    name = _NAME + msgspec.json.encode(key).decode()
-    known = state.get(name)
-    if known is None:
-        slots.add(state, _CLOSED, name)
-    counts = list(known or [0] * len(OUTCOMES))
-    counts[OUTCOMES.index(delta.to_handling)] += 1
-    state.set(name, counts)
+    counts: Counts = {}
+    times = None
+    if isinstance(event, Finding):
+        counts = figures.of_finding(event)
+    elif event.to_handling is not Handling.IN_PROGRESS:
+        left = None if event.from_handling is Handling.IN_PROGRESS else event.from_handling
+        times = times_of(event, left)
+        counts = figures.of_close(event) if left is None else {}
+    if counts or times:
+        at = event.occurred_at if now - LATE_MICROS <= event.occurred_at <= now + AHEAD_MICROS else now
+        slots.add(state, _ENDED, [event.queue, event.intent, at // BUCKET_MICROS, counts, times])
 
 
-def take(state: KeyedState) -> list[Closings]:
-    """Return what has ended since the last time, by queue, intent and time; it is forgotten here."""
-    taken = []
-    for name in slots.take(state, _CLOSED):
-        queue, intent, bucket = msgspec.json.decode(name[len(_NAME) :], type=_Key)
-        taken.append(Closings(queue, intent, bucket, state.get(name)))
-        state.delete(name)
-    return sorted(taken)
-
-
-def _closed_at(delta: VolumeDelta, now: int) -> int:
-    return delta.occurred_at if now - LATE_MICROS <= delta.occurred_at <= now + AHEAD_MICROS else now
+def take(state: KeyedState) -> Ended:
+    """Return what has ended since the last time; it is forgotten here."""
+    sums: dict[tuple[str, str, int], dict[str, int]] = {}
+    handled = []
+    for queue, intent, bucket, counts, times in slots.take(state, _ENDED, MOST_AT_ONCE):
+        if counts:
+            figures.add(sums.setdefault((queue, intent, bucket), {}), counts)
+        if times:
+            handled.append(Handled(queue, *times))
+    return Ended([Closings(*key, counts) for key, counts in sorted(sums.items())], handled)

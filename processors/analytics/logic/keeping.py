@@ -1,4 +1,4 @@
-"""Which cells of trends there are, by when they leave: found without looking at those that stay.
+"""Which cells there are, by when they leave the state: found without looking at those that stay.
 
 Cells of one kind and start leave together. State of a tenant:
 
@@ -14,15 +14,21 @@ import enum
 from bisect import insort
 from typing import NamedTuple
 
-from processors.analytics.logic.closings import AHEAD_MICROS, BUCKET_MICROS
 from runtime.state import KeyedState
 from schemas.fields import MICROS_PER_SECOND
+from schemas.wfm import INTERVAL_MICROS
 
 _DAY_MICROS = 24 * 3600 * MICROS_PER_SECOND
+BUCKET_MICROS = 10 * MICROS_PER_SECOND
+"""A bucket of closes: 30 of them make the five minutes, whose edge is then right to 3 %; hours are whole buckets."""
+AHEAD_MICROS = 5 * 60 * MICROS_PER_SECOND
+LATE_MICROS = 7 * _DAY_MICROS
+"""A close further ahead of now, or longer ago, is a clock that is wrong: it is booked to now. Seven days is also how
+long the inbox is kept, so no late close that is true is older."""
 WINDOW_MICROS = 30 * BUCKET_MICROS
 """The rolling five minutes: ten-second buckets, the present one among them."""
 AFTER_MICROS = 8 * _DAY_MICROS
-"""How long a cell is kept after its end: a close is at most seven days late, and a tick may be a day behind it."""
+"""How long a trend's cell is kept after its end: a close is at most seven days late, a tick may be a day behind it."""
 MOST_AT_ONCE = 2_000
 """Cells that leave in one tick: 20 ms of work; the others leave in the next."""
 _KEPT = "kept"
@@ -30,25 +36,32 @@ _FIRST = "first"
 
 
 class Kind(enum.StrEnum):
-    """How long a cell is. Those of ten seconds make the rolling five minutes."""
+    """What a cell is of: a trend, by its length (ten seconds make the rolling five minutes), volumes, or times."""
 
     SECONDS_10 = "10s"
     HOUR = "hour"
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
+    VOLUME = "volume"
+    HANDLE_TIME = "handle-time"
 
 
-_LONGEST = {
-    Kind.HOUR: _DAY_MICROS // 24,
-    Kind.DAY: _DAY_MICROS,
-    Kind.WEEK: 7 * _DAY_MICROS,
-    Kind.MONTH: 31 * _DAY_MICROS,
+SPANS = (Kind.SECONDS_10, Kind.HOUR, Kind.DAY, Kind.WEEK, Kind.MONTH)
+"""The kinds of trends."""
+_STAYS = {
+    Kind.HOUR: _DAY_MICROS // 24 + AFTER_MICROS,
+    Kind.DAY: _DAY_MICROS + AFTER_MICROS,
+    Kind.WEEK: 7 * _DAY_MICROS + AFTER_MICROS,
+    Kind.MONTH: 31 * _DAY_MICROS + AFTER_MICROS,
+    Kind.VOLUME: INTERVAL_MICROS + LATE_MICROS,
+    Kind.HANDLE_TIME: INTERVAL_MICROS + LATE_MICROS,
 }
+"""How long a cell is kept from its start. Seven days after its end an interval is corrected no more."""
 
 
 class Cell(NamedTuple):
-    """One span of time of one tenant, queue or intent. `start`: UTC microseconds."""
+    """One span of time of one scope: a tenant's, a queue's, ... `start`: UTC microseconds."""
 
     kind: Kind
     start: int
@@ -60,7 +73,7 @@ def start_of(kind: Kind, at: int) -> int:
     if kind is Kind.SECONDS_10:
         return at - at % BUCKET_MICROS
     if kind is Kind.HOUR:
-        return at - at % _LONGEST[kind]
+        return at - at % (_DAY_MICROS // 24)
     day = at // _DAY_MICROS
     if kind is Kind.WEEK:
         day -= (day + 3) % 7  # the first day of 1970 was a Thursday
@@ -76,7 +89,7 @@ def is_over(kind: Kind, start: int, now: int) -> bool:
     """
     if kind is Kind.SECONDS_10:
         return not now - WINDOW_MICROS < start <= now + AHEAD_MICROS
-    return start + _LONGEST[kind] + AFTER_MICROS <= now
+    return start + _STAYS[kind] <= now
 
 
 def keep(state: KeyedState, cell: Cell) -> None:
@@ -92,12 +105,13 @@ def keep(state: KeyedState, cell: Cell) -> None:
     state.set(group, members + 1)
 
 
-def leaving(state: KeyedState, now: int, most: int = MOST_AT_ONCE) -> list[Cell]:
-    """Return at most `most` cells whose time is over, oldest first; they are noted no more."""
+def leaving(state: KeyedState, kinds: tuple[Kind, ...], now: int, most: int = MOST_AT_ONCE) -> list[Cell]:
+    """Return at most `most` cells of these kinds whose time is over, oldest first; they are noted no more."""
     gone: list[Cell] = []
-    for name, first in state.get(_FIRST, {}).items():
-        if is_over(Kind(name), first, now):
-            gone += _leaving(state, Kind(name), now, most - len(gone))
+    firsts = state.get(_FIRST, {})
+    for kind in kinds:
+        if kind in firsts and is_over(kind, firsts[kind], now):
+            gone += _leaving(state, kind, now, most - len(gone))
     return gone
 
 

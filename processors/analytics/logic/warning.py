@@ -10,9 +10,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from processors.analytics.logic.closings import ABANDONED, ESCALATED, Closings
+from processors.analytics.logic.closings import Closings
 from processors.analytics.logic.explain import describe, explain
 from processors.analytics.logic.fall import AGAIN_MICROS, OTHER, Counts, Fall, Watch, observe
+from processors.analytics.logic.figures import ABANDONED, BY_AI, ESCALATED, total
 from runtime.state import KeyedState
 from schemas.conversations import Alert, AlertKind
 from schemas.fields import MICROS_PER_SECOND
@@ -49,9 +50,9 @@ def _by_queue(ended: Iterable[Closings], now: int) -> tuple[dict[str, dict[str, 
     by_queue: dict[str, dict[str, Counts]] = {}
     everything: dict[str, Counts] = {}
     for closings in ended:
-        if now - closings.closed_at > FRESH_MICROS:
+        contacts, failed = total(closings.counts, BY_AI), total(closings.counts, (ESCALATED, ABANDONED))
+        if not contacts or now - closings.closed_at > FRESH_MICROS:
             continue
-        contacts, failed = sum(closings.counts), closings.counts[ESCALATED] + closings.counts[ABANDONED]
         for mix in (by_queue.setdefault(closings.queue, {}), everything):
             counts = mix.setdefault(closings.intent, [0, 0])
             counts[0] += contacts

@@ -35,6 +35,8 @@ REPEATS_KEPT = 16
 """Other decisions of one contact that are told apart; far above what retries of an offer give."""
 TEXT_KEPT = 4_000
 """Characters of a text that are kept: ten minutes of speech."""
+COST_MOST = 100_000_000.0
+"""A turn that costs more is a mistake, and counts as this: the sum of all turns of a contact stays below 2^63."""
 REMARK_KEPT = 1_000
 """Characters that are kept of a remark: why something was done, what was said instead, a fact, what was tried."""
 
@@ -185,7 +187,8 @@ class Progress(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     decisions of the same contact, sorted; the first `REPEATS_KEPT` in the order of ids, so that neither order nor
     repetition of arrival changes it. `tone`: the last sentiments; `failures`: failed turns in a row. `closed`: how the
     contact ended. `channel`, `channel_at`: the last switch. `revision`: of the view. `had`: the epoch whose agent took
-    the last turn that was not refused; of a contact that has ended, -1 where AI had no part in it.
+    the last turn that was not refused; of a contact that has ended, -1 where AI had no part in it. `cost`: of all turns
+    that were reported, in millionths, so that the sum is the same whatever their order.
     """
 
     due_at: int = 0
@@ -206,6 +209,7 @@ class Progress(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     answer: int = 0
     untold: bool = False
     had: int = -1
+    cost: int = 0
 
     @property
     def epoch(self) -> int:
@@ -221,9 +225,10 @@ class Progress(msgspec.Struct, array_like=True, kw_only=True, gc=False):
         """Tell whether a turn was reported."""
         return bool(int(self.seen[epoch], 16) >> (number - 1) & 1)
 
-    def note_turn(self, epoch: int, number: int) -> None:
-        """Note that a turn was reported."""
+    def note_turn(self, epoch: int, number: int, cost: float) -> None:
+        """Note that a turn was reported, and what it cost."""
         self.seen[epoch] = f"{int(self.seen[epoch], 16) | 1 << (number - 1):x}"
+        self.cost += round(min(cost, COST_MOST) * 1e6)
 
     def turns(self) -> list[tuple[int, int]]:
         """Return epoch and number of every turn that was reported, in order."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 
-from processors.sessions.logic.book import Agent, Progress, Session, Story
-from schemas.conversations import Moved
+from processors.sessions.logic.book import Agent, Grade, Progress, Session, Stage, Story
+from schemas.conversations import Moved, Side
 from schemas.fields import MAX_ID, Disposition, FinishedBy, Handling, Pool
 from schemas.interactions import Closed, Completed, TimerSet
 from schemas.supervision import SupervisionEnded, SupervisionWanted
@@ -23,12 +23,9 @@ from schemas.topics import (
     turn_key,
     view_key,
 )
-from schemas.triggers import Triggered
+from schemas.triggers import Trigger, Triggered
 from schemas.views import Exchange, SessionView, Transferred, TurnView
-from schemas.wfm import Held, VolumeDelta
-
-INTERVAL_MICROS = 15 * 60 * 1_000_000
-"""Arrival interval of volumes: 15 minutes, the common grain of WFM."""
+from schemas.wfm import INTERVAL_MICROS, Finding, Held, VolumeDelta
 
 
 def handling_of(session: Session, completed: Completed) -> Handling:
@@ -88,7 +85,16 @@ def held(interaction_id: str, session: Session, at: int, *, over: bool = False) 
     return Effect(WFM_EVENTS, told)
 
 
-def closed(session: Session, completed: Completed) -> list[Effect]:
+def trigger_of(progress: Progress, story: Story) -> Trigger | None:
+    """Return why people have a contact from AI; None where they do not have it, or had it from the beginning."""
+    if progress.stage is not Stage.PEOPLE:
+        return None
+    if story.handoff is not None:
+        return story.handoff.trigger
+    return Trigger.PERSON_CLAIMED if story.claimed is Side.PEOPLE else None
+
+
+def closed(session: Session, progress: Progress, story: Story, completed: Completed) -> list[Effect]:
     """Return what tells of a close: the contact's last record, and its move to the final volume."""
     handling, agent = handling_of(session, completed), session.last_agent
     record = Closed(
@@ -131,8 +137,32 @@ def closed(session: Session, completed: Completed) -> list[Effect]:
         wrap_seconds=completed.wrap_seconds,
         occurred_at=completed.occurred_at,
         displaced=session.displaced,
+        trigger=trigger_of(progress, story),
+        ai_cost=progress.cost / 1e6,
+        resolved=completed.resolved,
     )
     return [Effect(CLOSED, record), Effect(WFM_EVENTS, move)]
+
+
+def finding(interaction_id: str, session: Session, handling: Handling, grade: Grade) -> Effect:
+    """Return what somebody found of a contact that has ended so. It is counted where the contact is."""
+    told = Finding(
+        tenant=session.tenant,
+        interaction_id=interaction_id,
+        queue=session.queue,
+        intent=session.intent,
+        channel=session.channel,
+        language=session.language,
+        pool=session.pool,
+        handling=handling,
+        by=grade.by,
+        resolved=grade.resolved,
+        csat=grade.csat,
+        hallucination=grade.hallucination,
+        repeat_contact=grade.repeat_contact,
+        occurred_at=grade.occurred_at,
+    )
+    return Effect(WFM_EVENTS, told)
 
 
 def moved(

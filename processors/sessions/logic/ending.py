@@ -47,14 +47,14 @@ def close(case: Case, ended: Completed) -> None:
     case.let_go(ended.occurred_at)
     if ended.ai_turns == 0:
         progress.had = -1
-    case.out += effects.closed(session, ended)
+    progress.closed = effects.handling_of(session, ended)
+    case.out += effects.closed(session, progress, case.story, ended)
     case.out += health.contact_outcome(session, progress, case.story, ended)
     feedback.at_the_end(case)
     expiry = session.decided_at + EXPIRY_MICROS
     late = ended.occurred_at > expiry - GRACE_MICROS
     progress.waits = {wait: at for wait, at in progress.waits.items() if wait == Wait.TURNS and progress.untold}
     progress.waits[Wait.EXPIRY] = expiry + GRACE_MICROS if late else expiry
-    progress.closed = effects.handling_of(session, ended)
     progress.completed = None
     progress.failures = 0
     progress.tone = []

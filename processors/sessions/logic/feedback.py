@@ -1,13 +1,16 @@
-"""What QA, the platform and the customer find of a contact: told of the AI agent that had it, each finding once.
+"""What QA, the platform and the customer find of a contact, told once each: to WFM, and of the AI agent that had it.
 
-Who had the contact is known when it has ended: what comes before waits until then, what comes later is told at once.
+How the contact was handled, and by whom, is known when it has ended: what comes before waits until then, what comes
+later is told at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
-from processors.sessions.logic import health
+from processors.sessions.logic import effects, health
 from processors.sessions.logic.book import Grade
 from processors.sessions.logic.case import Case
 from schemas.errors import RecordError
@@ -18,13 +21,12 @@ GRADES_KEPT = 32
 
 
 def given(case: Case, event: Feedback) -> None:
-    """Take what somebody found. The same again is nothing new; of people's contacts nothing is told.
+    """Take what somebody found. The same again is nothing new.
 
     Raises RecordError (`feedback_full`) where the contact has too many already.
     """
-    grade, over = Grade.of(event), case.progress.closed is not None
-    agent = health.agent_that_had(case.session, case.progress)
-    if grade in case.story.grades or (over and agent is None):
+    grade = Grade.of(event)
+    if grade in case.story.grades:
         return
     if len(case.story.grades) >= GRADES_KEPT:
         raise RecordError(
@@ -35,16 +37,20 @@ def given(case: Case, event: Feedback) -> None:
     story = case.write_story()
     story.grades = sorted([*story.grades, grade], key=msgspec.json.encode)
     case.changed = True
-    if over and agent is not None:
-        case.out.append(health.graded(case.interaction_id, case.session, agent, grade))
+    _tell(case, [grade])
 
 
 def at_the_end(case: Case) -> None:
-    """Tell what was found before the contact ended, now that it is known who had it."""
-    if not case.story.grades:
+    """Tell what was found before the contact ended, now that it is known how."""
+    _tell(case, case.story.grades)
+
+
+def _tell(case: Case, grades: Iterable[Grade]) -> None:
+    handling = case.progress.closed
+    if handling is None:
         return
     agent = health.agent_that_had(case.session, case.progress)
-    if agent is None:
-        case.write_story().grades = []
-        return
-    case.out += [health.graded(case.interaction_id, case.session, agent, grade) for grade in case.story.grades]
+    for grade in grades:
+        case.out.append(effects.finding(case.interaction_id, case.session, handling, grade))
+        if agent is not None:
+            case.out.append(health.graded(case.interaction_id, case.session, agent, grade))

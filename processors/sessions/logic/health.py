@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from processors.sessions.logic.book import Agent, Grade, Progress, Session, Stage, Story
-from processors.sessions.logic.effects import handling_of
+from processors.sessions.logic.book import Agent, Grade, Progress, Session, Story
+from processors.sessions.logic.effects import handling_of, trigger_of
 from schemas.agents import ContactOutcome, Graded, Outcome
 from schemas.interactions import Completed, Turn
 from schemas.topics import AGENT_EVENTS, Effect
@@ -54,13 +54,12 @@ def contact_outcome(session: Session, progress: Progress, story: Story, complete
     agent = agent_that_had(session, progress)
     if agent is None:
         return []
-    with_people = progress.stage is Stage.PEOPLE and story.handoff is not None
     told = ContactOutcome(
         **_about(session, agent),
         interaction_id=completed.interaction_id,
         channel=session.channel,
         handling=handling_of(session, completed),
-        trigger=story.handoff.trigger if with_people and story.handoff else None,
+        trigger=trigger_of(progress, story),
         ai_turns=completed.ai_turns,
         resolved=completed.resolved,
         occurred_at=completed.occurred_at,

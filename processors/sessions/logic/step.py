@@ -44,9 +44,9 @@ def step(event: Event, state: KeyedState, snapshot: Snapshot, now: int) -> list[
         now: UTC microseconds; bounds waits only, and is in no record but TimerSet.
 
     Returns:
-        Outcomes, what became of an agent's contact, grades, volume deltas, contacts held, Closed, transfers, moves,
-        requests of supervision, views, timers; parked events that must be refused go back to the inbox, where they are
-        refused under their own name.
+        Outcomes, what became of an agent's contact, grades, findings, volume deltas, contacts held, Closed, transfers,
+        moves, requests of supervision, views, timers; parked events that must be refused go back to the inbox, where
+        they are refused under their own name.
 
     Raises:
         RecordError: the event cannot be used. Reasons: `no_decision` (a repeat, or without a

@@ -48,7 +48,7 @@ def reported(case: Case, turn: Turn) -> None:
         return
     if turn.epoch == progress.epoch and progress.closed is None and turn.number > progress.applied + 1:
         _check_room(case, turn)
-    progress.note_turn(turn.epoch, turn.number)
+    progress.note_turn(turn.epoch, turn.number, turn.cost)
     case.changed = True
     outcomes.reported(case, turn)
     if turn.epoch < progress.epoch:

@@ -43,10 +43,13 @@ def planned(before_per_minute: float, lost_per_minute: float, aht_seconds: float
         after = _requirement(after_per_minute, aht_seconds, targets)
         scheduled_after = scheduled(after.agents, targets.shrinkage)
     except ErlangInputError as problem:
-        raise RecordError(
-            "unusable_policy", f"no number of agents can be computed for queue {targets.queue}: {problem}"
-        ) from problem
+        raise unusable(targets, problem) from problem
     return Plan(before_per_minute, after_per_minute, aht_seconds, targets, before, after, scheduled_after)
+
+
+def unusable(targets: HumanQueue, problem: ErlangInputError) -> RecordError:
+    """Return what says that a queue's targets cannot be planned for."""
+    return RecordError("unusable_policy", f"no number of agents can be computed for queue {targets.queue}: {problem}")
 
 
 def _requirement(contacts_per_minute: float, aht_seconds: float, targets: HumanQueue) -> Requirement:

@@ -90,7 +90,7 @@ def room_per_minute(scene: Scene) -> float:
     except ErlangInputError:
         # Nothing can be planned for such targets; the impact that asked for it has its dead letter.
         return 0.0
-    return min(max(carried - taken, 0.0), MOST_PER_MINUTE)
+    return float(min(max(carried - taken, 0.0), MOST_PER_MINUTE))
 
 
 def _before_per_minute(scene: Scene) -> float:
@@ -104,10 +104,14 @@ def _before_per_minute(scene: Scene) -> float:
     return traffic.human_contacts_per_minute(seen, scene.state.get("observed_since"), scene.at)
 
 
-def _said_to_be_there(scene: Scene) -> int | None:
-    """Return the people in seats as WFM says; None where it says nothing that counts now."""
+def said_of(scene: Scene) -> Availability | None:
+    """Return what WFM says of the people there; None where it says nothing that counts now."""
     key = topics.queue_key(scene.tenant, scene.queue)
     said: Availability | None = scene.snapshot.of(topics.AVAILABILITY).get(key)
-    if said is None or not said.starts_at <= scene.now < said.expires_at:
-        return None
-    return math.floor(min(said.agents_available, MAX_AGENTS))
+    return None if said is None or not said.starts_at <= scene.now < said.expires_at else said
+
+
+def _said_to_be_there(scene: Scene) -> int | None:
+    """Return the people in seats as WFM says; None where it says nothing that counts now."""
+    said = said_of(scene)
+    return None if said is None else math.floor(min(said.agents_available, MAX_AGENTS))

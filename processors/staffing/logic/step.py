@@ -16,18 +16,20 @@ State of a tenant:
 - `traffic:<queue>` -> see `traffic`
 - `queue:<queue>` -> `{"revision", "since": micros or null, "before": frozen contacts per minute,
   "ended_at": micros or null}`, only for queues that an impact touched
-- what `outages`, `meter` and `line` keep
+- what `outages`, `meter`, `line`, `weekdays` and `recommend` keep
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-from processors.staffing.logic import line, meter, outages, spare, traffic
-from processors.staffing.logic.losses import Loss
-from processors.staffing.logic.plan import planned, targets_of
-from processors.staffing.logic.signals import Standing, capacity, staffing
+from processors.staffing.logic import line, meter, outages, spare, traffic, weekdays
+from processors.staffing.logic.plan import targets_of
+from processors.staffing.logic.recommend import Recommender, standing_queues
+from processors.staffing.logic.room import Scene
+from processors.staffing.logic.signals import Cause, Standing, capacity
 from runtime.permits import check_partitions
+from runtime.plans import Plans
 from runtime.snapshot import Snapshot
 from runtime.state import KeyedState
 from schemas import topics
@@ -46,6 +48,9 @@ class Staffing:
     """
 
     offered_partitions: int
+    _recommender: Recommender = dataclasses.field(
+        default_factory=lambda: Recommender(Plans()), repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         check_partitions(self.offered_partitions)
@@ -57,7 +62,7 @@ class Staffing:
             event: VolumeDelta, Impact, Held or Tick.
             state: entries of the tenant.
             snapshot: the tenant's Policy (a queue that it does not name has HumanQueue's defaults), Availability of
-                its queues, and the clock's setting.
+                its queues, WFM's plans, and the clock's setting.
             now: UTC microseconds, `occurred_at` of what is emitted.
 
         Returns:
@@ -65,7 +70,8 @@ class Staffing:
             one revision, for each queue that the endpoint served while out and each whose loss changed,
             by name. The last of a loss takes the recommendation back (after = before, `since` null).
             Those of maintenance to come have `starts_at`, and say what will be.
-            For a Tick: contacts Released, and the SpareCapacity rows that are due (see `spare`).
+            For a Tick: contacts Released, the SpareCapacity rows that are due (see `spare`), and the recommendation
+            of each queue with a loss, where something has changed on which it rests (see `recommend`).
 
         Raises:
             RecordError: reason `unusable_policy`, where a queue's targets cannot be planned for.
@@ -76,9 +82,12 @@ class Staffing:
             case Held():
                 _hold(event, state, now)
             case Impact():
-                return _react(event, state, snapshot, now)
+                return _react(event, state, snapshot, now, self._recommender)
             case Tick():
-                return spare.issues(event.key, state, snapshot, event.now, now, self.offered_partitions)
+                effects = spare.issues(event.key, state, snapshot, event.now, now, self.offered_partitions)
+                for queue in standing_queues(state):
+                    effects += self._recommender.again(Scene(event.key, queue, state, snapshot, event.now, now))
+                return effects
         return []
 
 
@@ -87,6 +96,7 @@ def _observe(delta: VolumeDelta, state: KeyedState, snapshot: Snapshot, now: int
     since = state.get("observed_since")
     if since is None or at < since:
         state.set("observed_since", at)
+    weekdays.observe(delta, state, at)
     if traffic.touches_people(delta):
         name = f"traffic:{delta.queue}"
         prior = targets_of(snapshot, delta.tenant, delta.queue).aht_seconds
@@ -101,7 +111,7 @@ def _hold(held: Held, state: KeyedState, now: int) -> None:
         meter.watch(held.queue, state)
 
 
-def _react(impact: Impact, state: KeyedState, snapshot: Snapshot, now: int) -> list[Effect]:
+def _react(impact: Impact, state: KeyedState, snapshot: Snapshot, now: int, recommender: Recommender) -> list[Effect]:
     told = outages.booked(impact, state)
     if told is None:
         return []
@@ -111,20 +121,13 @@ def _react(impact: Impact, state: KeyedState, snapshot: Snapshot, now: int) -> l
         standing = _revised(queue, loss.contacts_per_minute, state, at)
         state.set(f"queue:{queue}", dataclasses.asdict(standing))
         meter.lose(queue, loss.contacts_per_minute, at, state)
-        effects += _said(impact, told.ahead.get(queue, loss), standing, queue, state=state, snapshot=snapshot, now=now)
+        scene = Scene(impact.tenant, queue, state, snapshot, at, now)
+        to_come = told.ahead.get(queue, loss)
+        effects += [
+            Effect(topics.CAPACITY, capacity(Cause.of(impact), queue, to_come, standing.revision, now)),
+            recommender.told(scene, Cause.of(impact), to_come.contacts_per_minute, standing),
+        ]
     return effects
-
-
-def _said(
-    impact: Impact, loss: Loss, standing: Standing, queue: str, *, state: KeyedState, snapshot: Snapshot, now: int
-) -> list[Effect]:
-    targets = targets_of(snapshot, impact.tenant, queue)
-    aht_seconds = traffic.aht_seconds(state.get(f"traffic:{queue}"), targets.aht_seconds)
-    plan = planned(standing.before, loss.contacts_per_minute, aht_seconds, targets)
-    return [
-        Effect(topics.CAPACITY, capacity(impact, queue, loss, standing.revision, now)),
-        Effect(topics.STAFFING, staffing(impact, standing, plan, now)),
-    ]
 
 
 def _revised(queue: str, lost_per_minute: float, state: KeyedState, at: int) -> Standing:

@@ -40,7 +40,7 @@ _PEOPLE_FINISHED = frozenset({Handling.HUMAN_ONLY, Handling.AI_ESCALATED})
 
 def touches_people(delta: VolumeDelta) -> bool:
     """Tell whether a delta says anything about people's load: `observed` would change the state."""
-    return _reaches_people(delta) or _finished_by_people(delta)
+    return reaches_people(delta) or _finished_by_people(delta)
 
 
 def observed(traffic: Traffic | None, delta: VolumeDelta, aht_prior_seconds: float, now: int) -> Traffic:
@@ -58,7 +58,7 @@ def observed(traffic: Traffic | None, delta: VolumeDelta, aht_prior_seconds: flo
     """
     at = min(delta.occurred_at, now)
     after = dict(traffic) if traffic else _nothing_yet(at)
-    if _reaches_people(delta):
+    if reaches_people(delta):
         _book(after, at // BUCKET_MICROS, is_own=not delta.displaced)
     seconds = delta.talk_seconds + delta.wrap_seconds
     if _finished_by_people(delta) and seconds > 0:
@@ -111,7 +111,8 @@ def _nothing_yet(at: int) -> Traffic:
     }
 
 
-def _reaches_people(delta: VolumeDelta) -> bool:
+def reaches_people(delta: VolumeDelta) -> bool:
+    """Tell whether a delta says that a contact has come to people: at once, or after AI."""
     if delta.pool is Pool.HUMAN_EXCLUSIVE:
         return delta.from_handling is None
     return delta.to_handling is Handling.AI_ESCALATED and delta.from_handling is not Handling.AI_ESCALATED

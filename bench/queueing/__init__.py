@@ -1,0 +1,1 @@
+"""Queues simulated contact by contact, to measure the formulas against."""

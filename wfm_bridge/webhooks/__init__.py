@@ -1,0 +1,1 @@
+"""Webhooks: what Trunkline tells WFM, sent to HTTP receivers as signed CloudEvents, at least once and in order."""
