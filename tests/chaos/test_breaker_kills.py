@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from processors.health.logic.breaker import MoveReason
 from runtime.clock import real_now
 from runtime.kafka import Writer
 from runtime.settings import Settings
@@ -41,10 +42,12 @@ class House:
             write_all(settings, [Effect(POLICY, made)])
 
     def moves(self, state: BreakerState) -> list[Transition]:
-        return self.watch.of(TRANSITIONS, tenant=state.value)
+        """What a tenant's breaker has done; that it asks for more probes, where the wait was long, is no move."""
+        told = self.watch.of(TRANSITIONS, tenant=state.value)
+        return [move for move in told if move.reason != MoveReason.PROBES_RENEWED]
 
     def epoch(self, state: BreakerState) -> int:
-        return max((move.epoch for move in self.moves(state)), default=0)
+        return max((move.epoch for move in self.watch.of(TRANSITIONS, tenant=state.value)), default=0)
 
     def turns(self, state: BreakerState, times: int, result: TurnResult, epoch: int | None = None) -> None:
         epoch = self.epoch(state) if epoch is None else epoch
