@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from runtime.errors import KafkaUnavailableError
-from runtime.kafka import MAX_DEAD_LETTER_BYTES, client_config, last_stable_offsets, partitions_of
+from runtime.kafka import MAX_DEAD_LETTER_BYTES, client_config, partitions_of
 from runtime.settings import Settings
 from schemas.topics import DAY_MS, SCHEMAS_NAME, TOPICS, Layout, Topic
+
+_LISTED_SECONDS = 15.0
+_LOOK_SECONDS = 0.05
 
 
 def topic_specs(settings: Settings) -> list[NewTopic]:
@@ -60,7 +66,21 @@ def create_topics(settings: Settings, timeout_seconds: float = 30.0) -> tuple[li
             present.append(name)
         else:
             created.append(name)
-    # The controller has made them; the broker leads them a moment later, and refuses records until then.
-    made = [(spec.topic, number) for spec in specs if spec.topic in created for number in range(spec.num_partitions)]
-    last_stable_offsets(settings, made)
+    _wait_until_listed(admin, created, settings)
     return created, present
+
+
+def _wait_until_listed(admin: AdminClient, names: Sequence[str], settings: Settings) -> None:
+    """Return when the broker names these topics to clients: it learns of them from the controller a moment later."""
+    deadline = time.monotonic() + _LISTED_SECONDS
+    while names:
+        known = admin.list_topics(timeout=_LISTED_SECONDS).topics
+        missing = [name for name in names if name not in known or known[name].error is not None]
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            raise KafkaUnavailableError(
+                f"{settings.bootstrap} made {len(names)} topics, and after {_LISTED_SECONDS:g} s does not name "
+                f"{missing[0]!r}: see the broker's log"
+            )
+        time.sleep(_LOOK_SECONDS)

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from runtime import options
+from runtime.kafka import producer_config
 from runtime.metrics import Catalogue
 from runtime.settings import Settings
 
@@ -81,3 +82,8 @@ def test_two_catalogues_count_apart() -> None:
     one.decisions.labels("repeat").inc()
     assert one.registry.get_sample_value("trunkline_decisions_total", {"pool": "repeat"}) == 1
     assert other.registry.get_sample_value("trunkline_decisions_total", {"pool": "repeat"}) is None
+
+
+def test_a_producer_sends_one_request_at_a_time() -> None:
+    # With several, the second to a new partition may be taken where the first was refused: decision 0015.
+    assert producer_config(Settings())["max.in.flight.requests.per.connection"] == 1
