@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from processors.staffing.logic.what_if import Cell, Change, Contain, Limit, Replace, Scope, Version, Watch
+from processors.staffing.logic.changes import Change, Contain, Limit, Replace, Scope, Version, Watch
+from processors.staffing.logic.what_if import Cell
 from runtime.errors import SettingsError
 from schemas.control import Policy
 from schemas.fields import Supervision

@@ -213,7 +213,7 @@ def _option(name: str) -> str:
 
 
 def _wanted(options: Mapping[str, Any]) -> Wanted:
-    from processors.staffing.logic.what_if import Contain, Limit, Scope  # noqa: PLC0415 - as above
+    from processors.staffing.logic.changes import Contain, Limit, Scope  # noqa: PLC0415 - as above
     from trunkline.what_if.changes import Model, Wanted  # noqa: PLC0415
 
     model, containment, capacity = options["model"], options["containment"], options["ai_capacity"]
@@ -257,8 +257,9 @@ def _from_kafka(settings: Settings, options: Mapping[str, Any]) -> tuple[Base, V
 
 
 def _answered(base: Base, wanted: Wanted, versions: Versions | None) -> Any:
-    from processors.staffing.logic.erlang import ErlangInputError  # noqa: PLC0415 - as above
-    from processors.staffing.logic.what_if import after, compare  # noqa: PLC0415
+    from processors.staffing.logic.changes import after  # noqa: PLC0415 - as above
+    from processors.staffing.logic.erlang import ErlangInputError  # noqa: PLC0415
+    from processors.staffing.logic.what_if import compare  # noqa: PLC0415
     from trunkline.what_if.changes import changes_of  # noqa: PLC0415
 
     try:
