@@ -91,17 +91,18 @@ def given(load: Given) -> Base:
 
 
 class Seen(NamedTuple):
-    """What the topics hold of a tenant. `span`: when the contacts came that are kept; `now`: UTC microseconds.
+    """What the topics hold of a tenant. `span`: when the contacts came that are kept.
 
-    planned_at: an instant to come, of which the plan is wanted; null for the mean of the span. ai_seconds: how long AI
-    has a contact, where that was not measured.
+    now: when people are there of whom WFM says so; null where the span is past, and nobody can be told any more.
+    planned_at: an instant to come, of which the plan is wanted; null for the mean of the span. Both UTC microseconds.
+    ai_seconds: how long AI has a contact, where that was not measured.
     """
 
     tenant: str
     control: Snapshot
     kept: Kept
     span: Span
-    now: int
+    now: int | None
     planned_at: int | None
     ai_seconds: float
 
@@ -191,9 +192,10 @@ class _Queue:
         """Return the people planned, where the plan is asked for; else those there; null where WFM says nothing."""
         if self.what.planned_at is not None:
             return None if self.planned is None else self.planned.agents
-        said: Availability | None = self.what.control.of(AVAILABILITY).get(queue_key(self.what.tenant, self.name))
-        is_now = said is not None and said.starts_at <= self.what.now < said.expires_at
-        return said.agents_available if said is not None and is_now else None
+        at, said = self.what.now, self.what.control.of(AVAILABILITY).get(queue_key(self.what.tenant, self.name))
+        if at is None or not isinstance(said, Availability) or not said.starts_at <= at < said.expires_at:
+            return None
+        return said.agents_available
 
     def sources(self) -> Iterator[Source]:
         """Yield what its figures are from."""
@@ -207,6 +209,8 @@ class _Queue:
             yield Source(Basis.DEFAULT, f"AI's time with contacts of {self.name} ({self.what.ai_seconds:.4g} s)")
         if self.planned is not None and self.planned.contacts_per_minute is not None:
             yield Source(Basis.PLAN, f"contacts of {self.name} ({self.planned.contacts_per_minute:.4g} a minute)")
+        elif self.what.planned_at is not None:
+            yield Source(Basis.MEASURED, f"contacts of {self.name}, of which no plan says anything (their mean)")
 
     def _aht(self) -> tuple[Basis, float]:
         if self.planned is not None and self.planned.aht_seconds:

@@ -11,7 +11,7 @@ from runtime.errors import SettingsError
 from schemas.control import Policy
 from schemas.fields import Supervision
 from schemas.rules import Phase
-from trunkline.what_if.base import Base
+from trunkline.what_if.base import Base, Basis, Source
 from wfm_bridge.history.versions import Versions
 
 ANY_INTENT = "*"
@@ -51,6 +51,23 @@ def changes_of(wanted: Wanted, base: Base, versions: Versions | None) -> Iterato
         yield from _watched(intent, phase, base)
     if wanted.limit is not None:
         yield wanted.limit
+
+
+def told_of(wanted: Wanted, versions: Versions | None) -> Iterator[Source]:
+    """Yield what the figures of the changes are from."""
+    model = wanted.model
+    if model is None or versions is None:
+        return
+    done, name = versions.ever(model.version), f"version {model.version} of {model.endpoint}"
+    if model.containment is None:
+        yield Source(Basis.MEASURED, f"what {name} contains ({done.containment:.1%} of {done.contacts:,} contacts)")
+    if model.ai_seconds is None and done.mean_seconds is not None:
+        yield Source(Basis.MEASURED, f"how long {name} has a contact ({done.mean_seconds:.4g} s)")
+    given = {"containment": model.containment, "seconds": model.ai_seconds}
+    if said := ", ".join(f"{what} {number:g}" for what, number in given.items() if number is not None):
+        yield Source(Basis.GIVEN, f"what {name} does ({said})")
+    others = versions.others_in_span(model.version)
+    yield Source(Basis.MEASURED, f"contacts that other versions of {model.endpoint} had, and it takes ({others:,})")
 
 
 def _watched(intent: str, phase: str, base: Base) -> Iterator[Change]:

@@ -171,7 +171,8 @@ def what_if(settings: Settings, *, as_json: bool, **options: Any) -> None:
     measured, and which are defaults. Agents are in their seats, scheduled are paid for, both by the formulas of `wfm
     staffing`. docs/staffing.md says what is reckoned how.
     """
-    from trunkline.what_if.words import plain, text  # noqa: PLC0415 - `--help` need not load scipy
+    from trunkline.what_if.changes import told_of  # noqa: PLC0415 - `--help` need not load scipy
+    from trunkline.what_if.words import plain, text  # noqa: PLC0415
 
     _check(options)
     goals_given = Goals.taken_from(options)
@@ -181,6 +182,7 @@ def what_if(settings: Settings, *, as_json: bool, **options: Any) -> None:
     else:
         base, versions = _by_hand(options, goals_given), None
     answer = _answered(base, wanted, versions)
+    base = base._replace(sources=[*base.sources, *told_of(wanted, versions)])
     click.echo(json.dumps(plain(base, answer)) if as_json else "\n".join(text(base, answer)))
 
 

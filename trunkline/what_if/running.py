@@ -60,7 +60,8 @@ def running(settings: Settings, asked: Asked, tell: Callable[[str], None]) -> Fo
                 versions.take(event)
         else:
             kept.take(event)
-    what = Seen(tenant, control, kept, span, at, planned_at, asked.ai_seconds)
+    is_past = asked.interval is not None and planned_at is None
+    what = Seen(tenant, control, kept, span, None if is_past else at, planned_at, asked.ai_seconds)
     base = seen(what, _title(what, asked))
     _check(base, what)
     return Found(base, versions)

@@ -87,6 +87,11 @@ class Versions:
         own = self.ever(version, intent)
         return own if own.contacts >= LEAST_CONTACTS else self.ever(version)
 
+    def others_in_span(self, version: str) -> int:
+        """Return the contacts of the span that other versions of the agent had."""
+        places = self._in_span.items()
+        return sum(done.contacts for (_, _, is_own, name), done in places if is_own and name != version)
+
     def others(self, queue: str, intent: str, version: str) -> tuple[float, Done]:
         """Return the share of AI's contacts of a cell and the span that other versions of the agent had, and these."""
         every, others = Done(), Done()
