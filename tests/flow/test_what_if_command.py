@@ -197,6 +197,7 @@ def test_what_runs_is_the_base_and_the_numbers_are_those_of_staffing(settings: S
     assert (row["contacts_per_minute_before"], row["agents_available"]) == (pytest.approx(5.0), 44.0)
     assert (row["agents_before"], row["agents_after"]) == (required(5.0, 200.0), required(1.25 * scale, 200.0))
     assert interval["queues"][0]["contacts_per_minute_before"] == pytest.approx(before * 96)
+    assert interval["queues"][0]["agents_available"] is None  # nobody says who was there
     assert {source["basis"] for source in planned["sources"]} == {"measured", "plan", "policy", "default"}
 
 

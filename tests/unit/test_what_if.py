@@ -19,7 +19,7 @@ from schemas.topics import AVAILABILITY, PLANS, POLICY, queue_key
 from tests.history import at, kept, policy, span, times, volume
 from tests.thresholds_truth import closed
 from trunkline.what_if.base import Base, Basis, Seen, seen
-from trunkline.what_if.changes import Model, Wanted, changes_of
+from trunkline.what_if.changes import Model, Wanted, changes_of, told_of
 from trunkline.what_if.words import text
 from wfm_bridge.history.versions import Versions
 
@@ -51,7 +51,11 @@ def control(of: Policy, *records: Event) -> Snapshot:
 
 
 def a_base(
-    found: list[Event], *records: Event, of: Policy | None = None, planned_at: int | None = None, now: int = at(4)
+    found: list[Event],
+    *records: Event,
+    of: Policy | None = None,
+    planned_at: int | None = None,
+    now: int | None = at(4),
 ) -> Base:
     snapshot = control(of or policy(), *records)
     return seen(Seen("acme", snapshot, kept(AN_HOUR, found, "acme"), AN_HOUR, now, planned_at, 180.0), "an hour")
@@ -118,6 +122,7 @@ def test_people_there_are_told_while_what_wfm_said_counts() -> None:
     )
     assert a_base(rows(), said).available == {"billing": 7.0}
     assert a_base(rows(), said, now=at(5)).available == {}
+    assert a_base(rows(), said, now=None).available == {}
 
 
 def watching(**phases: Phase) -> Policy:
@@ -125,10 +130,10 @@ def watching(**phases: Phase) -> Policy:
     return msgspec.structs.replace(policy(HumanQueue(queue="billing", intents=("refund", "upgrade"))), intents=rules)
 
 
-def shares_watched(phase: tuple[str, str], of: Policy) -> dict[str, float]:
+def shares_watched(of: Policy, *phases: tuple[str, str]) -> dict[str, float]:
     found = [*rows(), volume(0, ai_assisted=30, intent="upgrade")]
     base = a_base(found, of=of)
-    cells = after(base.centre, changes_of(Wanted(phases=(phase,)), base, None)).cells
+    cells = after(base.centre, changes_of(Wanted(phases=phases), base, None)).cells
     return {cell.intent: cell.watched for cell in cells}
 
 
@@ -149,13 +154,24 @@ def shares_watched(phase: tuple[str, str], of: Policy) -> dict[str, float]:
 def test_a_phase_watches_all_or_none_of_an_intent_and_changes_nothing_where_it_holds(
     phase: tuple[str, str], watched: dict[str, float]
 ) -> None:
-    assert shares_watched(phase, watching(upgrade=Phase.SCALING)) == watched
+    assert shares_watched(watching(upgrade=Phase.SCALING), phase) == watched
+
+
+def test_of_several_phases_of_an_intent_the_last_holds() -> None:
+    of = watching(upgrade=Phase.SCALING)
+    assert shares_watched(of, ("*", "pilot"), ("refund", "maturity")) == {"refund": 0.25, "upgrade": 1.0}
+    assert shares_watched(of, ("refund", "pilot"), ("*", "maturity")) == {"refund": 0.25, "upgrade": 0.0}
+
+
+def test_a_share_of_ais_places_is_whole_and_not_one_short() -> None:
+    centre = Centre((), (), ai_at_once=100)
+    assert [Limit(share=share)(centre).ai_at_once for share in (0.29, 0.295, 0.0)] == [29, 29, 0]
 
 
 def test_a_phase_means_what_the_policy_says_it_does() -> None:
     rules = (PhaseRule(phase=Phase.SCALING, supervision=Supervision.AUTONOMOUS),)
     own = msgspec.structs.replace(watching(upgrade=Phase.PILOT), supervision=SupervisionPolicy(phases=rules))
-    assert shares_watched(("upgrade", "scaling"), own) == {"refund": 0.25, "upgrade": 0.0}
+    assert shares_watched(own, ("upgrade", "scaling")) == {"refund": 0.25, "upgrade": 0.0}
 
 
 def versions(*, old: int = 40, others: int = 40) -> Versions:
@@ -190,6 +206,15 @@ def test_a_version_takes_the_agents_contacts_and_does_with_them_what_it_was_meas
     supposed = with_model(Model("nova", "9", 0.3, 90.0), versions())
     assert supposed.containment == pytest.approx(0.8 - 0.5 * 0.2)
     assert supposed.ai_seconds == pytest.approx(100.0 + 0.5 * 60.0)
+
+
+def test_what_a_version_does_is_told_with_how_many_contacts_it_rests_on() -> None:
+    measured = list(told_of(Wanted(Model("nova", "8", None, None)), versions()))
+    assert [source.basis for source in measured] == [Basis.MEASURED] * 3
+    assert "(90.0% of 100 contacts)" in measured[0].figures
+    assert "(40)" in measured[2].figures
+    supposed = list(told_of(Wanted(Model("nova", "9", 0.3, 90.0)), versions()))
+    assert [source.basis for source in supposed] == [Basis.GIVEN, Basis.MEASURED]
 
 
 def test_the_version_that_runs_changes_nothing() -> None:

@@ -47,8 +47,7 @@ def changes_of(wanted: Wanted, base: Base, versions: Versions | None) -> Iterato
         yield _replaced(wanted.model, base, versions)
     if wanted.contain is not None:
         yield wanted.contain
-    for intent, phase in wanted.phases:
-        yield from _watched(intent, phase, base)
+    yield from _watched(wanted.phases, base)
     if wanted.limit is not None:
         yield wanted.limit
 
@@ -70,16 +69,18 @@ def told_of(wanted: Wanted, versions: Versions | None) -> Iterator[Source]:
     yield Source(Basis.MEASURED, f"contacts that other versions of {model.endpoint} had, and it takes ({others:,})")
 
 
-def _watched(intent: str, phase: str, base: Base) -> Iterator[Change]:
-    """Yield what a phase changes: nothing of intents that are watched as closely already."""
-    cells = base.centre.cells
-    if intent != ANY_INTENT:
-        Scope(intents=(intent,)).check(base.centre)
-    names = sorted({cell.intent for cell in cells} if intent == ANY_INTENT else {intent})
-    is_watched = _supervision(phase, base.policy) is not Supervision.AUTONOMOUS
-    moved = [name for name in names if base.policy is None or _is_watched(name, base.policy) is not is_watched]
-    if moved:
-        yield Watch(moved, float(is_watched))
+def _watched(phases: Sequence[tuple[str, str]], base: Base) -> Iterator[Change]:
+    """Yield what phases change, of an intent the last that is given: nothing where it is watched as closely already."""
+    every = sorted({cell.intent for cell in base.centre.cells})
+    wanted: dict[str, bool] = {}
+    for intent, phase in phases:
+        if intent != ANY_INTENT:
+            Scope(intents=(intent,)).check(base.centre)
+        is_watched = _supervision(phase, base.policy) is not Supervision.AUTONOMOUS
+        wanted |= dict.fromkeys(every if intent == ANY_INTENT else (intent,), is_watched)
+    for intent, is_watched in wanted.items():
+        if base.policy is None or _is_watched(intent, base.policy) is not is_watched:
+            yield Watch((intent,), float(is_watched))
 
 
 def _is_watched(intent: str, policy: Policy) -> bool:

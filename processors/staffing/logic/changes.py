@@ -143,7 +143,8 @@ class Limit:
                 f"how many contacts AI can have at once is not known, so neither are {self.share:.0%} of them: "
                 "give --ai-capacity as a number of contacts at once, or as 30/min"
             )
-        return dataclasses.replace(centre, ai_at_once=math.floor(centre.ai_at_once * self.share))
+        # 29 % of 100 are 29, in floating point 28.999999999999996.
+        return dataclasses.replace(centre, ai_at_once=math.floor(centre.ai_at_once * self.share + 1e-9))
 
 
 def _share(number: float) -> float:
