@@ -37,6 +37,7 @@ def rows() -> list[Event]:
         times(0, [{"ai": 60.0, **TALK}] * 15, handling=Handling.AI_ESCALATED),
         times(0, [TALK] * 30, handling=Handling.HUMAN_ONLY),
         times(0, [{"ai": 20.0}] * 5 + [{"wait": 30.0}] * 5, handling=Handling.ABANDONED),
+        times(0, [{"ai": 900.0}] * 9, handling=Handling.DEFLECTED),
     ]
 
 
@@ -215,6 +216,19 @@ def test_what_a_version_does_is_told_with_how_many_contacts_it_rests_on() -> Non
     assert "(40)" in measured[2].figures
     supposed = list(told_of(Wanted(Model("nova", "9", 0.3, 90.0)), versions()))
     assert [source.basis for source in supposed] == [Basis.GIVEN, Basis.MEASURED]
+
+
+def test_a_version_contains_all_at_most() -> None:
+    # By what nova's contacts say it gains 0.5 on all of them, where volumes have only 0.2 to gain.
+    assert with_model(Model("nova", "9", 1.0, None), versions(others=0)).containment == 1.0
+
+
+def test_who_watches_has_fewer_to_watch_where_ai_has_no_room() -> None:
+    cell = Cell("billing", "refund", ai_per_minute=20.0, ai_seconds=120.0, watched=0.5)
+    centre = Centre((cell,), (Staffed("billing", 300.0, Targets(), 0.3),))
+    watching = compare(centre, after(centre, [Limit(per_minute=5.0)])).supervision
+    assert (watching.contacts_per_minute_before, watching.contacts_per_minute_after) == (10.0, 2.5)
+    assert watching.agents_after < watching.agents_before
 
 
 def test_the_version_that_runs_changes_nothing() -> None:

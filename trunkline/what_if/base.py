@@ -93,7 +93,7 @@ def given(load: Given) -> Base:
 class Seen(NamedTuple):
     """What the topics hold of a tenant. `span`: when the contacts came that are kept.
 
-    now: when people are there of whom WFM says so; null where the span is past, and nobody can be told any more.
+    now: as of when WFM's word on the people there counts; null where the span is past, and nobody knows any more.
     planned_at: an instant to come, of which the plan is wanted; null for the mean of the span. Both UTC microseconds.
     ai_seconds: how long AI has a contact, where that was not measured.
     """
