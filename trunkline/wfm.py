@@ -8,6 +8,7 @@ from trunkline.lazy import Commands, LazyGroup
 
 _COMMANDS: Commands = {
     "staffing": ("processors.staffing.cli", "staffing", "Agents for a load and a target, or what agents give."),
+    "what-if": ("trunkline.what_if.cli", "what_if", "People required as AI is, and as it might be."),
     "report": ("wfm_bridge.report_cli", "report", "A day by queue: plan against actual, by stream."),
     "availability": ("wfm_bridge.inbound.cli", "availability", "How many people a queue has now."),
     "plan": ("wfm_bridge.inbound.cli", "plan", "What is planned for queues, by interval."),

@@ -4,40 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import click
 
+from processors.staffing.options import INTERVAL_MINUTES, Goals, aht_seconds, contacts, goals
 from schemas.errors import TrunklineError
-
-
-class _Range(click.ParamType):
-    """A finite number in a range; the refusal says which numbers make sense."""
-
-    name = "number"
-
-    def __init__(self, is_good: Callable[[float], bool], wanted: str) -> None:
-        self._is_good = is_good
-        self._wanted = wanted
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not (math.isfinite(number) and self._is_good(number)):
-            self.fail(f"{value} is not {self._wanted}", param, ctx)
-        return number
-
-
-_COUNT = _Range(lambda number: number >= 0, "a number, 0 or more")
-_SECONDS = _Range(lambda number: number > 0, "seconds above 0")
-_MINUTES = _Range(lambda number: number > 0, "minutes above 0, such as 30")
-_TIME = _Range(lambda number: number >= 0, "seconds, 0 or more")
-_SHARE = _Range(lambda number: 0 <= number <= 1, "a share from 0 to 1, such as 0.8 for 80 %")
-_BUSY = _Range(lambda number: 0 < number <= 1, "a share above 0, at most 1, such as 0.85 for 85 %")
-_AWAY = _Range(lambda number: 0 <= number < 1, "a share from 0 to under 1, such as 0.3 for 30 %")
 
 
 class _Asked(NamedTuple):
@@ -46,15 +18,8 @@ class _Asked(NamedTuple):
     contacts: float
     interval_minutes: float
     aht_seconds: float
-    service_level: float
-    within_seconds: float
-    max_occupancy: float
-    max_asa_seconds: float | None
-    max_abandonment: float | None
-    patience_seconds: float | None
-    concurrency: int
-    shrinkage: float
     agents: int | None
+    goals: Goals
 
 
 class _Answer(NamedTuple):
@@ -73,23 +38,10 @@ class _Answer(NamedTuple):
 
 
 @click.command()
-@click.option("--contacts", type=_COUNT, required=True, help="contacts that people get in the interval")
-@click.option("--interval-minutes", type=_MINUTES, default=30.0, show_default=True, help="length of the interval")
-@click.option("--aht-seconds", type=_SECONDS, required=True, help="average handle time: talk and wrap")
-@click.option("--service-level", type=_SHARE, default=0.8, show_default=True, help="share to be answered in time")
-@click.option("--within-seconds", type=_TIME, default=20.0, show_default=True, help="in that time")
-@click.option("--max-occupancy", type=_BUSY, default=0.85, show_default=True, help="share of agents' time on contacts")
-@click.option("--max-asa-seconds", type=_SECONDS, help="average wait of the answered, at most")
-@click.option("--max-abandonment", type=_SHARE, help="share that leaves unanswered, at most; needs --patience-seconds")
-@click.option("--patience-seconds", type=_SECONDS, help="mean time after which callers leave  [default: never]")
-@click.option(
-    "--concurrency",
-    type=click.IntRange(1, 100),
-    default=1,
-    show_default=True,
-    help="chats that an agent has at once; --aht-seconds is then how long a chat lasts beside the others",
-)
-@click.option("--shrinkage", type=_AWAY, default=0.3, show_default=True, help="share of paid time away from contacts")
+@contacts("contacts that people get in the interval", required=True)
+@INTERVAL_MINUTES
+@aht_seconds(required=True)
+@goals
 @click.option("--agents", type=click.IntRange(0, 1_000_000), help="say what so many give  [default: the least that do]")
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
 def staffing(*, as_json: bool, **options: Any) -> None:
@@ -108,11 +60,8 @@ def staffing(*, as_json: bool, **options: Any) -> None:
     Chats, three at once, each of which then lasts 12 minutes:
       trunkline wfm staffing --contacts 100 --aht-seconds 720 --concurrency 3
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    asked = _Asked(**options)
-    if asked.max_abandonment is not None and asked.patience_seconds is None:
-        raise click.UsageError(
-            "--max-abandonment without --patience-seconds asks for nothing: give the patience, or leave it out"
-        )
+    owed = Goals.taken_from(options)
+    asked = _Asked(**options, goals=owed)
     try:
         answer = _answered(asked)
     except TrunklineError as problem:
@@ -128,33 +77,27 @@ def staffing(*, as_json: bool, **options: Any) -> None:
 def _answered(asked: _Asked) -> _Answer:
     from processors.staffing.logic.erlang import (  # noqa: PLC0415 - `--help` need not load scipy
         Load,
-        Targets,
         meets,
         performance,
         required,
         scheduled,
     )
 
+    owed = asked.goals
     load = Load(
         contacts_per_minute=asked.contacts / asked.interval_minutes,
         aht_seconds=asked.aht_seconds,
-        patience_seconds=math.inf if asked.patience_seconds is None else asked.patience_seconds,
-        concurrency=asked.concurrency,
+        patience_seconds=owed.patience,
+        concurrency=owed.concurrency,
     )
-    targets = Targets(
-        service_level=asked.service_level,
-        within_seconds=asked.within_seconds,
-        max_occupancy=asked.max_occupancy,
-        max_asa_seconds=math.inf if asked.max_asa_seconds is None else asked.max_asa_seconds,
-        max_abandonment=1.0 if asked.max_abandonment is None else asked.max_abandonment,
-    )
+    targets = owed.targets()
     agents: int = required(load, targets) if asked.agents is None else asked.agents
-    found = performance(load, agents, asked.within_seconds)
+    found = performance(load, agents, owed.within_seconds)
     return _Answer(
-        model="erlang_c" if asked.patience_seconds is None else "erlang_a",
+        model="erlang_c" if owed.patience_seconds is None else "erlang_a",
         traffic_erlangs=load.traffic_erlangs,
         agents=agents,
-        scheduled=scheduled(agents, asked.shrinkage),
+        scheduled=scheduled(agents, owed.shrinkage),
         service_level=found.service_level,
         occupancy=found.occupancy,
         asa_seconds=found.asa_seconds,
@@ -170,19 +113,20 @@ def _plain(value: Any) -> Any:
 
 
 def _lines(asked: _Asked, answer: _Answer) -> list[str]:
-    limits = [f"{asked.service_level:.3g} in {asked.within_seconds:g} s", f"occupancy at most {asked.max_occupancy:g}"]
-    if asked.max_asa_seconds is not None:
-        limits.append(f"average wait at most {asked.max_asa_seconds:g} s")
-    if asked.max_abandonment is not None:
-        limits.append(f"abandonment at most {asked.max_abandonment:g}")
+    owed = asked.goals
+    limits = [f"{owed.service_level:.3g} in {owed.within_seconds:g} s", f"occupancy at most {owed.max_occupancy:g}"]
+    if owed.max_asa_seconds is not None:
+        limits.append(f"average wait at most {owed.max_asa_seconds:g} s")
+    if owed.max_abandonment is not None:
+        limits.append(f"abandonment at most {owed.max_abandonment:g}")
     verdict = "enough for" if answer.meets_targets else "too few for"
     word = "the least for" if asked.agents is None else verdict
     asa = f"{answer.asa_seconds:.1f} s" if math.isfinite(answer.asa_seconds) else "without end"
     rows = [
         ("traffic", f"{answer.traffic_erlangs:.4g}", "Erlangs"),
         ("agents", f"{answer.agents}", f"{word} {', '.join(limits)}"),
-        ("scheduled", f"{answer.scheduled}", f"with shrinkage {asked.shrinkage:g}"),
-        ("service level", f"{answer.service_level:.1%}", f"of all, answered within {asked.within_seconds:g} s"),
+        ("scheduled", f"{answer.scheduled}", f"with shrinkage {owed.shrinkage:g}"),
+        ("service level", f"{answer.service_level:.1%}", f"of all, answered within {owed.within_seconds:g} s"),
         ("occupancy", f"{answer.occupancy:.1%}", "of the agents' time"),
         ("average wait", asa, "of the answered"),
         ("have to wait", f"{answer.wait_probability:.1%}", "of all"),
