@@ -1,6 +1,6 @@
 """Every service is killed under load, the router five times: nothing is lost and nothing doubled.
 
-offered  ----------------------------------------------------------> 20,000, 1 % of them twice
+offered  ----------------------------------------------------------> 12,000, 1 % of them twice
 router        X     X     X     X     X                    (frozen with its transaction open, then killed)
 others           S     C     H     A     T                 (sessions, clock, health, analytics, staffing)
 """
@@ -14,8 +14,9 @@ from tests.chaos.storm import Storm, count_uncommitted, summary_of, traffic
 from trunkline.demo.observe import Witness
 from trunkline.installation import Installation
 
-CONTACTS = 20_000
+CONTACTS = 12_000
 RATE_PER_SECOND = 250
+KILL_EVERY = 960
 MOST_GAP_SECONDS = 15.0
 STORM = ("router", "sessions", "router", "clock", "router", "health", "router", "analytics", "router", "staffing")
 
@@ -33,7 +34,7 @@ def test_a_storm_of_kills_under_load_loses_and_doubles_nothing(
         arguments += ["--pace", "0.02", "--people", "1000", "--drain-seconds", "120"]
         with traffic(running, arguments) as acd:
             for number, service in enumerate(STORM, start=1):
-                storm.look_until(lambda n=number: witness.decided >= n * 1600, 120)
+                storm.look_until(lambda n=number: witness.decided >= n * KILL_EVERY, 120)
                 storm.kill(service)
             storm.look_until(lambda: acd.poll() is not None, 200)
             summary = summary_of(acd)
