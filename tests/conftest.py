@@ -7,6 +7,7 @@ the embedded one. Redis is the one at TRUNKLINE_TEST_REDIS_URL, else the embedde
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -65,9 +66,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that has the seed model: routers would train it each for itself, in 5 s."""
-    folder = tmp_path_factory.mktemp("models")
-    load_seed_model(folder)
+    """Return a folder that has the seed model, trained once for all test processes: it takes 5 s."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "models"
+    with (shared / "models.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        load_seed_model(folder)
     return folder
 
 

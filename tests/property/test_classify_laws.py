@@ -43,8 +43,8 @@ BATCHES = st.lists(ANY_TEXT | AWKWARD_TEXT, max_size=8)
 
 
 @pytest.fixture(scope="module")
-def classifier(tmp_path_factory):
-    return load_seed_model(tmp_path_factory.mktemp("models"))
+def classifier(models):
+    return load_seed_model(models)
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +58,8 @@ def tiny_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def seed_model(classifier, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("again")
-    assert load_seed_model(folder).version == classifier.version
-    return load_model(next(folder.iterdir()))
+def seed_model(classifier, models):
+    return load_model(next(models.iterdir()))
 
 
 def plain_words(text: str) -> list[str]:

@@ -193,7 +193,7 @@ def keeps_its_bounds(bench: Bench) -> None:
     assert sum(len(text) for name, text in bench.state.entries.items() if not name.startswith("turn-")) < 60_000
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @over(POLICIES, lives())
 def test_nothing_but_a_refusal_ever_comes_of_senseless_events(rules, acts):
     bench = lived(rules, acts)
@@ -202,7 +202,7 @@ def test_nothing_but_a_refusal_ever_comes_of_senseless_events(rules, acts):
     assert [CODEC.decode(CODEC.encode(event)) for event in told] == told
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @over(POLICIES, lives())
 def test_whatever_comes_a_contact_ends_at_most_once_and_each_late_answer_is_refused_once(rules, acts):
     bench = Bench(rules)
@@ -221,7 +221,7 @@ def test_whatever_comes_a_contact_ends_at_most_once_and_each_late_answer_is_refu
     assert watched == bench.story.wanted
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @over(POLICIES, lives())
 def test_when_all_waits_are_over_each_turn_has_one_outcome_and_no_contact_is_held(rules, acts):
     bench = lived(rules, acts)
@@ -241,7 +241,7 @@ def test_when_all_waits_are_over_each_turn_has_one_outcome_and_no_contact_is_hel
     assert bool(bench.of(CLOSED)) >= bool(bench.all(Finding))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @over(POLICIES, st.lists(ACTS, min_size=1, max_size=5))
 def test_what_comes_again_and_again_fills_no_entry(rules, acts):
     bench = lived(rules, [partial(decides), *(acts * (HELD_LIMIT + 9))])

@@ -300,7 +300,7 @@ def with_log():
     return conversations().flatmap(lambda talk: st.tuples(st.just(talk), logs(talk)))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @over(with_log())
 def test_any_order_that_causes_allow_and_any_repetition_give_the_same_state_and_the_same_records(case):
     talk, log = case
@@ -311,7 +311,7 @@ def test_any_order_that_causes_allow_and_any_repetition_give_the_same_state_and_
     assert shown(mixed_up) == shown(in_order)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @over(with_log())
 def test_each_epoch_has_one_packet_each_contact_one_end_and_each_late_answer_one_refusal(case):
     talk, log = case
@@ -329,7 +329,7 @@ def test_each_epoch_has_one_packet_each_contact_one_end_and_each_late_answer_one
     assert all(CODEC.decode(CODEC.encode(effect.event)) == effect.event for effect in bench.effects)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @over(with_log())
 def test_each_turn_has_one_outcome_each_contact_that_ai_had_one_and_each_finding_is_told_of_its_agent(case):
     talk, log = case
@@ -350,7 +350,7 @@ def test_each_turn_has_one_outcome_each_contact_that_ai_had_one_and_each_finding
     assert sorted(told) == sorted((each.by, each.csat, bench.progress.closed) for each in findings)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @over(with_log())
 def test_the_last_move_of_a_contact_says_what_its_turns_cost_and_why_people_have_it(case):
     talk, log = case
@@ -365,7 +365,7 @@ def test_the_last_move_of_a_contact_says_what_its_turns_cost_and_why_people_have
     assert last.trigger == (packets[-1].trigger.trigger if with_people else None)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @over(with_log())
 def test_a_contact_that_is_held_is_let_go_once_and_a_release_moves_it_once(case):
     talk, log = case
@@ -377,7 +377,7 @@ def test_a_contact_that_is_held_is_let_go_once_and_a_release_moves_it_once(case)
     assert len(let) == any(isinstance(event, Released) for event in talk.events)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @over(with_log())
 def test_it_makes_no_difference_that_the_state_is_thrown_away_and_loaded_between_all_steps(case):
     talk, log = case

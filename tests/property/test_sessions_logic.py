@@ -173,7 +173,7 @@ def logs_and_gaps(contact: Contact):
     )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(contacts().flatmap(lambda contact: st.tuples(st.just(contact), logs_and_gaps(contact))))
 def test_any_order_and_any_repetition_give_the_same_state_and_the_same_records(case):
     contact, (log, gaps) = case
@@ -185,7 +185,7 @@ def test_any_order_and_any_repetition_give_the_same_state_and_the_same_records(c
     assert len(load(mixed_up.state, PROGRESS, Progress).repeats) == contact.repeats
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(contacts().flatmap(lambda contact: st.tuples(st.just(contact), logs_and_gaps(contact))))
 def test_a_contact_is_counted_once_moved_once_and_leaves_nothing_behind(case):
     contact, (log, gaps) = case
@@ -218,7 +218,7 @@ def test_a_contact_is_counted_once_moved_once_and_leaves_nothing_behind(case):
     assert (bench.state.entries, bench.timer) == ({}, None)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(contacts().flatmap(lambda contact: st.tuples(st.just(contact), logs_and_gaps(contact))))
 def test_a_turn_is_looping_where_it_brings_nothing_or_says_what_the_last_answer_said(case):
     contact, (log, gaps) = case
@@ -231,7 +231,7 @@ def test_a_turn_is_looping_where_it_brings_nothing_or_says_what_the_last_answer_
     assert sorted((each.turn, each.looping) for each in played(log, gaps).all(Outcome)) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(contacts().flatmap(lambda contact: st.tuples(st.just(contact), logs_and_gaps(contact))))
 def test_every_timer_that_is_told_is_a_change(case):
     _, (log, gaps) = case
@@ -239,7 +239,7 @@ def test_every_timer_that_is_told_is_a_change(case):
     assert all(one != next_one for one, next_one in itertools.pairwise(told))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(contacts().flatmap(lambda contact: st.tuples(st.just(contact), logs_and_gaps(contact))), st.data())
 def test_stale_timers_anywhere_change_nothing(case, data):
     _, (log, gaps) = case
@@ -253,7 +253,7 @@ def test_stale_timers_anywhere_change_nothing(case, data):
     assert len(bench.effects) == told
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(contacts(), st.data())
 def test_without_a_decision_every_event_is_refused_once_its_wait_is_over_and_none_is_lost(contact, data):
     strays = [event for event in contact.events if not isinstance(event, Decision)]

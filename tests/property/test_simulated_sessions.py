@@ -147,7 +147,7 @@ def played(play: dict[str, Any], also_at: list[int] | None = None) -> Together:
 
 
 @given(plays())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_both_see_the_same_end_of_every_contact_and_neither_refuses_the_other(play: dict[str, Any]) -> None:
     together = played(play)
     together.check()
@@ -158,7 +158,7 @@ def test_both_see_the_same_end_of_every_contact_and_neither_refuses_the_other(pl
 
 
 @given(plays())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_contact_is_held_until_its_word_comes_and_the_buffer_is_empty_at_the_end(play: dict[str, Any]) -> None:
     together = played({**play, "moves": [], "lost": []})
     holds = {d.interaction_id for d in together.of(Decision) if d.disposition is Disposition.HOLD}
@@ -179,7 +179,7 @@ def test_a_contact_is_held_until_its_word_comes_and_the_buffer_is_empty_at_the_e
 
 
 @given(plays())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_what_is_found_of_a_contact_is_told_of_the_agent_that_had_it_last(play: dict[str, Any]) -> None:
     together = played(play)
     last = {turn.interaction_id: turn.endpoint for turn in together.of(Turn)}
@@ -195,7 +195,7 @@ def _ends(together: Together) -> dict[str, Completed]:
 
 
 @given(plays())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_a_packet_that_reaches_an_open_contact_is_acknowledged_each_time(play: dict[str, Any]) -> None:
     together = played(play)
     ended = {end.interaction_id: at for at, _, end in together.told if isinstance(end, Completed)}
@@ -208,7 +208,7 @@ def test_a_packet_that_reaches_an_open_contact_is_acknowledged_each_time(play: d
 
 
 @given(plays())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_nothing_follows_an_answer_that_waits_before_its_result_is_heard(play: dict[str, Any]) -> None:
     together = played({**play, "moves": []})  # word of who watches now may come later than the answer
     results = {
@@ -225,6 +225,6 @@ def test_nothing_follows_an_answer_that_waits_before_its_result_is_heard(play: d
 
 
 @given(plays(), st.lists(st.integers(START, START + 200 * SECOND), max_size=20))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_being_woken_more_often_changes_nothing_of_a_conversation(play: dict[str, Any], wakes: list[int]) -> None:
     assert played(play).told == played(play, wakes).told

@@ -97,7 +97,7 @@ def simulate(run: dict[str, Any], **more: Any) -> tuple[Any, list[Any], dict[str
 
 
 @given(runs())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_every_offered_contact_ends_exactly_once_whatever_is_decided(run: dict[str, Any]) -> None:
     simulated, events, _ = simulate(run)
     offered = {event.interaction_id for event in events if isinstance(event, Offered)}
@@ -111,7 +111,7 @@ def test_every_offered_contact_ends_exactly_once_whatever_is_decided(run: dict[s
 
 
 @given(runs())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_at_every_instant_each_offered_contact_is_in_one_place(run: dict[str, Any]) -> None:
     def look(simulated: World) -> None:
         now = simulated.progress()
@@ -123,7 +123,7 @@ def test_at_every_instant_each_offered_contact_is_in_one_place(run: dict[str, An
 
 
 @given(runs())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_each_disposition_is_counted_once_per_contact_and_ends_as_it_should(run: dict[str, Any]) -> None:
     simulated, events, _ = simulate(run)
     first = {
@@ -147,7 +147,7 @@ def test_each_disposition_is_counted_once_per_contact_and_ends_as_it_should(run:
 
 
 @given(runs())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_feedback_comes_after_the_end_at_most_once_from_each_and_none_is_lost(run: dict[str, Any]) -> None:
     simulated, events, _ = simulate(run)
     late = simulated.step(START + 1000 * SECOND)
@@ -169,7 +169,7 @@ def test_feedback_comes_after_the_end_at_most_once_from_each_and_none_is_lost(ru
 
 
 @given(runs())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_nothing_is_told_of_a_contact_before_its_decision_or_after_its_end(run: dict[str, Any]) -> None:
     _, events, decided = simulate(run)
     ended: set[str] = set()
@@ -194,13 +194,13 @@ def test_nothing_is_told_of_a_contact_before_its_decision_or_after_its_end(run: 
 
 
 @given(runs())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_same_seed_gives_the_same_effects(run: dict[str, Any]) -> None:
     assert simulate(run)[1] == simulate(run)[1]
 
 
 @given(runs(), st.lists(st.integers(START, START + 200 * SECOND), max_size=30))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_being_woken_more_often_changes_nothing(run: dict[str, Any], wakes: list[int]) -> None:
     assert simulate(run)[1] == simulate(run, also_at=wakes)[1]
 

@@ -103,7 +103,7 @@ def load(bench: Bench) -> dict[str, Sequence[str]]:
     return {name.split("\x1f")[1]: msgspec.convert(entry, Supervisor).contacts for name, entry in entries.items()}
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(days())
 def test_every_answer_is_what_a_plain_list_of_supervisors_would_give(log):
     """So every wish has exactly one first answer, nobody is above a limit when given one, and freed slots are used."""
@@ -120,7 +120,7 @@ def test_every_answer_is_what_a_plain_list_of_supervisors_would_give(log):
     assert sequences == list(range(1, len(sequences) + 1))
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(repeated())
 def test_any_repetition_changes_neither_the_entries_nor_the_answers(logs):
     once, log = logs
@@ -131,7 +131,7 @@ def test_any_repetition_changes_neither_the_entries_nor_the_answers(logs):
     assert with_repetitions.given == in_order.given
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(days())
 def test_who_leaves_keeps_nothing_and_a_floor_that_all_leave_holds_no_contact(log):
     bench = Bench()
@@ -144,7 +144,7 @@ def test_who_leaves_keeps_nothing_and_a_floor_that_all_leave_holds_no_contact(lo
     assert bench.state.get("room", {}) == {}
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(days(), st.lists(st.integers(0, 30 * HOUR), min_size=60, max_size=60))
 def test_days_that_pass_between_events_leave_every_index_in_order(log, gaps):
     """The entries agree with each other, and nothing is left once all is over for two days."""
@@ -160,7 +160,7 @@ def test_days_that_pass_between_events_leave_every_index_in_order(log, gaps):
     assert set(bench.state.entries) <= {"desk", "memory", "room"}
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(days(), st.integers(0, 6))
 def test_the_memory_is_bounded_by_number_too(log, most):
     with pytest.MonkeyPatch.context() as patch:

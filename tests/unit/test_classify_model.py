@@ -28,8 +28,8 @@ TINY = [
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("models")
+def cache(models):
+    return models
 
 
 @pytest.fixture(scope="module")
