@@ -154,22 +154,23 @@ def policy(tenant: str, at: int) -> Policy:
 class Month:
     """Contacts of some days, from a seed.
 
-    `counts`: quarter of an hour -> contacts of each tenant in it. `missed_at`: days on whose noon analytics is away.
+    `counts`: quarter of an hour -> contacts of each tenant in it. `missed_at`: noons at which analytics goes away.
+    `log`: what the clock says -> what is written then.
     """
 
     def __init__(self, days: int, seed: int) -> None:
         self.source, profile = _profile(days)
-        self.start = profile[0][0]
-        self.days = days
+        self.days, self.start = days, profile[0][0]
         self.counts = dict(_counted(profile))
         self.missed_at = tuple(self.start + day * DAY + DAY // 2 for day in (9, 16, 23) if day < days)
-        self._rng, self._seed = random.Random(f"bank {seed}"), seed
+        self._rng = random.Random(f"bank {seed}")
         self.contacts = [
             self._contact(f"{tenant}-{quarter // INTERVAL_MICROS}-{number}", tenant, quarter)
             for quarter, count in self.counts.items()
             for tenant in TENANTS
             for number in range(count)
         ]
+        self.log = self._script()
 
     def expected(self) -> dict[Cell, Counter[str]]:
         """Return what every cell is to hold in the end: contacts by handling."""
@@ -178,13 +179,13 @@ class Month:
             cells[contact.cell][contact.course.handling.value] += 1
         return cells
 
-    def script(self) -> dict[int, list[tuple[Contact, str]]]:
+    def _script(self) -> dict[int, list[tuple[Contact, str]]]:
         """Return what is written at each step, by its clock: offers, turns and ends in any order, 2 % of them twice.
 
         An end comes with the offer or up to 2 h after it, 2 % of them up to 18 h: a contact is remembered for a day.
         Its turns come up to 2 h before it or after it. An offer comes again up to 3 days later.
         """
-        rng, log = random.Random(f"script {self._seed}"), defaultdict[int, list[tuple[Contact, str]]](list)
+        rng, log = self._rng, defaultdict[int, list[tuple[Contact, str]]](list)
 
         def note(contact: Contact, what: str, at: int, again: int) -> None:
             log[written_at(at)].append((contact, what))

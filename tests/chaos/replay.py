@@ -53,6 +53,11 @@ _WAIT_SECONDS = 120.0
 Events = Sequence[tuple[Contact, str]]
 
 
+def clock_at(at: int) -> Effect:
+    """Return what lets Trunkline's time be `at` now, and run on as real time does."""
+    return Effect(CLOCK, ClockSetting(origin=at, real_origin=real_now(), speed=1.0))
+
+
 class Ledger:
     """What the topics say, committed: decisions, closes, every revision of every row, dead letters."""
 
@@ -118,23 +123,18 @@ class Replay:
 
     def run(self) -> None:
         """Play it to its end, until every contact is over and counted."""
-        log = self.month.script()
+        log = self.month.log
         first, last = min(log), max(log)
         kills = self._planned(first)
         for at in range(first, last + STEP, STEP):
-            self._step(at, log.pop(at, []), kills.get(at))
+            self._step(at, log.get(at, ()), kills.get(at))
             if at % DAY == 0:
                 self._counted()
-        self.set_clock(last + 26 * HOUR)  # what nobody ends expires after a day
+        self._set_clock(last + 26 * HOUR)  # what nobody ends expires after a day
         everything = len(self.month.contacts)
         self._until("every contact closed", lambda: len(self.ledger.closed) == everything)
         self._counted()
         self._until("every contact counted as over", lambda: self.ledger.in_progress == 0)
-
-    def set_clock(self, at: int) -> None:
-        """Let Trunkline's time be `at`, and run as real time does."""
-        self._writer.write(Effect(CLOCK, ClockSetting(origin=at, real_origin=real_now(), speed=1.0)))
-        self._writer.flush(10)
 
     def close(self) -> None:
         """Close the connections."""
@@ -151,7 +151,7 @@ class Replay:
         return dict(zip(steps, turns, strict=False))
 
     def _step(self, at: int, events: Events, victim: str | None) -> None:
-        self.set_clock(at)
+        self._set_clock(at)
         waiting: dict[Coming, list[tuple[Contact, str]]] = {Coming.TOO_OLD: [], Coming.MISSED: []}
         for contact, what in events:
             if what == "offer" and contact.coming in waiting:
@@ -169,6 +169,11 @@ class Replay:
             self._miss(at, waiting[Coming.MISSED])
         elif at - _AWAY in self.month.missed_at:
             self._end("analytics", in_transaction=False)
+
+    def _set_clock(self, at: int) -> None:
+        """Let time be `at`."""
+        self._writer.write(clock_at(at))
+        self._writer.flush(10)
 
     def _write(self, events: Iterable[tuple[Contact, str]]) -> None:
         for contact, what in events:

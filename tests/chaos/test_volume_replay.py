@@ -24,15 +24,13 @@ from schemas.fields import Handling
 from schemas.topics import CLOSED, INTERACTION_EVENTS, OFFERED, POLICY, ROUTED, VOLUME, WFM_EVENTS, Effect
 from schemas.wfm import VolumeRow
 from tests.chaos.bank import TENANTS, Cell, Coming, Month, micros, policy
-from tests.chaos.replay import KILLED, Replay, committed
+from tests.chaos.replay import KILLED, Replay, clock_at, committed
 from tests.chaos.storm import count_uncommitted
 from tests.support.topics import write_all
 from trunkline.installation import SERVICES, Installation
 
 DAYS = int(os.environ.get("TRUNKLINE_REPLAY_DAYS", "30"))
 SEED = int(os.environ.get("TRUNKLINE_REPLAY_SEED", "1"))
-
-
 CHAIN = (OFFERED, ROUTED, INTERACTION_EVENTS, CLOSED, WFM_EVENTS, VOLUME)
 
 
@@ -41,7 +39,8 @@ CHAIN = (OFFERED, ROUTED, INTERACTION_EVENTS, CLOSED, WFM_EVENTS, VOLUME)
 def test_thirty_days_of_a_bank_under_kills_leave_no_cell_wrong(settings: Settings) -> None:
     month = Month(DAYS, SEED)
     expected = month.expected()
-    write_all(settings, [Effect(POLICY, policy(tenant, month.start)) for tenant in TENANTS])
+    policies = [Effect(POLICY, policy(tenant, month.start)) for tenant in TENANTS]
+    write_all(settings, [clock_at(min(month.log)), *policies])
     slots = {service: int(service in KILLED) for service in SERVICES}
     stores = {"bootstrap": settings.bootstrap, "redis_url": settings.redis_url}
     with Installation(settings, lambda _said: None, slots=slots, **stores) as running:
