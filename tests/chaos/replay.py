@@ -116,7 +116,7 @@ class Replay:
         self.ledger = Ledger(self.settings)
         self.written: Counter[str] = Counter()
         self.kills: dict[str, list[str]] = defaultdict(list)
-        """Service -> what each kill found: a transaction open, or so many records to be read at the next start."""
+        """Service -> what each kill found it at: in a transaction, or so many records behind."""
         self._writer = Writer(self.settings, "acd")
         self._offers: dict[str, Contact] = {}
         self._rng = random.Random(f"kills {seed}")
@@ -127,7 +127,9 @@ class Replay:
         first, last = min(log), max(log)
         kills = self._planned(first)
         for at in range(first, last + STEP, STEP):
-            self._step(at, log.get(at, ()), kills.get(at))
+            victim = kills.get(at)
+            if not self._step(at, log.get(at, ()), victim) and victim is not None:
+                kills[at + STEP] = victim
             if at % DAY == 0:
                 self._counted()
         self._set_clock(last + 26 * HOUR)  # what nobody ends expires after a day
@@ -150,25 +152,26 @@ class Replay:
         steps = (midnight + day * DAY + self._rng.randrange(18, 24) * STEP for day in range(self.month.days))
         return dict(zip(steps, turns, strict=False))
 
-    def _step(self, at: int, events: Events, victim: str | None) -> None:
+    def _step(self, at: int, events: Events, victim: str | None) -> bool:
+        """Let it be `at`, and write what is written then; return whether the victim was killed meanwhile."""
         self._set_clock(at)
-        waiting: dict[Coming, list[tuple[Contact, str]]] = {Coming.TOO_OLD: [], Coming.MISSED: []}
-        for contact, what in events:
-            if what == "offer" and contact.coming in waiting:
-                waiting[contact.coming].append((contact, what))
-        events = [each for each in events if each[1] != "offer" or each[0].coming not in waiting]
-        if victim is not None:
-            self._kill(victim, events)
-        else:
-            self._write(events)
+        too_old, missed = (
+            [each for each in events if each[1] == "offer" and each[0].coming is coming]
+            for coming in (Coming.TOO_OLD, Coming.MISSED)
+        )
+        others = [each for each in events if each not in too_old and each not in missed]
+        killed = victim is not None and self._kill(victim, others[: len(others) // 2], others[len(others) // 2 :])
+        if victim is None:
+            self._write(others)
         self._decided(at)
         # The router now knows what time it is.
-        self._write(waiting[Coming.TOO_OLD])
+        self._write(too_old)
         self._decided(at)
         if at in self.month.missed_at:
-            self._miss(at, waiting[Coming.MISSED])
+            self._miss(at, missed)
         elif at - _AWAY in self.month.missed_at:
             self._end("analytics", in_transaction=False)
+        return killed
 
     def _set_clock(self, at: int) -> None:
         """Let time be `at`."""
@@ -209,23 +212,32 @@ class Replay:
 
     # Kills.
 
-    def _kill(self, service: str, events: Events) -> None:
-        """Kill a service while events are written, with its transaction open where that can be had."""
+    def _kill(self, service: str, before: Events, after: Events) -> bool:
+        """Kill a service while events are written; return False where it had nothing to do, and lives.
+
+        before: written while a moment is sought at which its transaction is open; after: when it does nothing more.
+        """
         pid = self.running.supervisor.pids()[service, 0]
-        waiting = iter(events)
+        waiting = iter(before)
         in_transaction = service in _WRITES and freeze_in_transaction(
             self.settings, pid, _WRITES[service], lambda: self._some(waiting), 4.0
         )
         os.kill(pid, signal.SIGSTOP)
         self._write(waiting)
-        self._end(service, in_transaction=in_transaction)
+        self._write(after)
+        if self._end(service, in_transaction=in_transaction):
+            return True
+        os.kill(pid, signal.SIGCONT)
+        return False
 
-    def _end(self, service: str, *, in_transaction: bool) -> None:
-        """Kill a service that is frozen, and note what it had before it."""
+    def _end(self, service: str, *, in_transaction: bool) -> bool:
+        """Kill a service that is frozen and has something to do, and note what; return whether it had."""
         behind = 0 if in_transaction else self._behind(service)
-        assert in_transaction or behind, f"{service} had nothing to do when it was killed"
+        if not in_transaction and not behind:
+            return False
         self.running.supervisor.kill(service, 0)
         self.kills[service].append("in a transaction" if in_transaction else f"{behind} behind")
+        return True
 
     def _some(self, events: Iterator[tuple[Contact, str]]) -> None:
         self._write(itertools.islice(events, 10))
