@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from runtime.snapshot import Snapshot
@@ -28,25 +28,8 @@ class Plans:
         self._of: Mapping[tuple[str, str], Sequence[QueuePlan]] = {}
 
     def at(self, snapshot: Snapshot, tenant: str, queue: str, at: int) -> Planned | None:
-        """Return what is planned for a queue at an instant (UTC microseconds), None where nothing is.
-
-        Contacts with their handle time, and people, each by the plan that was said last of those that say it.
-        """
-        load: tuple[float, float | None] | None = None
-        agents: float | None = None
-        for plan in self.of(snapshot, tenant, queue):
-            found = interval_at(plan, at)
-            if found is None:
-                continue
-            if load is None and found.contacts is not None:
-                load = found.contacts * 60 / plan.interval_seconds, found.aht_seconds
-            agents = found.agents if agents is None else agents
-            if load is not None and agents is not None:
-                break
-        if load is None and agents is None:
-            return None
-        contacts_per_minute, aht_seconds = load or (None, None)
-        return Planned(contacts_per_minute, aht_seconds, agents)
+        """Return what is planned for a queue at an instant (UTC microseconds), None where nothing is."""
+        return planned_at(self.of(snapshot, tenant, queue), at)
 
     def said_at(self, snapshot: Snapshot, tenant: str, queue: str) -> int:
         """Return when a plan of a queue was said last, UTC microseconds; -1 where none was."""
@@ -57,9 +40,41 @@ class Plans:
         """Return the plans of a queue, the one said last first."""
         said: Mapping[str, QueuePlan] = snapshot.of(PLANS)
         if said is not self._seen:
-            self._of = _by_queue(said)
+            self._of = by_queue(said.values())
             self._seen = said
         return self._of.get((tenant, queue), ())
+
+
+def by_queue(said: Iterable[QueuePlan]) -> Mapping[tuple[str, str], Sequence[QueuePlan]]:
+    """Return tenant and queue -> plans, the one said last first."""
+    found: dict[tuple[str, str], list[QueuePlan]] = defaultdict(list)
+    for plan in said:
+        found[plan.tenant, plan.queue].append(plan)
+    for plans in found.values():
+        plans.sort(key=lambda plan: (plan.occurred_at, plan.starts_at), reverse=True)
+    return found
+
+
+def planned_at(plans: Iterable[QueuePlan], at: int) -> Planned | None:
+    """Return what a queue's plans, the one said last first, say of an instant (UTC microseconds), None where nothing.
+
+    Contacts with their handle time, and people, each by the plan that was said last of those that say it.
+    """
+    load: tuple[float, float | None] | None = None
+    agents: float | None = None
+    for plan in plans:
+        found = interval_at(plan, at)
+        if found is None:
+            continue
+        if load is None and found.contacts is not None:
+            load = found.contacts * 60 / plan.interval_seconds, found.aht_seconds
+        agents = found.agents if agents is None else agents
+        if load is not None and agents is not None:
+            break
+    if load is None and agents is None:
+        return None
+    contacts_per_minute, aht_seconds = load or (None, None)
+    return Planned(contacts_per_minute, aht_seconds, agents)
 
 
 def interval_at(plan: QueuePlan, at: int) -> PlannedInterval | None:
@@ -74,10 +89,6 @@ def starts_of(plan: QueuePlan) -> Iterator[int]:
     return iter(range(plan.starts_at, plan.starts_at + step * len(plan.intervals), step))
 
 
-def _by_queue(said: Mapping[str, QueuePlan]) -> Mapping[tuple[str, str], Sequence[QueuePlan]]:
-    found: dict[tuple[str, str], list[QueuePlan]] = defaultdict(list)
-    for plan in said.values():
-        found[plan.tenant, plan.queue].append(plan)
-    for plans in found.values():
-        plans.sort(key=lambda plan: (plan.occurred_at, plan.starts_at), reverse=True)
-    return found
+def ends_at(plan: QueuePlan) -> int:
+    """Return the end of a plan's last interval, UTC microseconds."""
+    return plan.starts_at + len(plan.intervals) * plan.interval_seconds * MICROS_PER_SECOND

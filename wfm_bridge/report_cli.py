@@ -81,7 +81,7 @@ def _day(settings: Settings, tenant: str, date: dt.date, time_zone: str, grain: 
     from wfm_bridge.history.reading import events  # noqa: PLC0415
     from wfm_bridge.report.day import Known, day_of, span_of, week_before  # noqa: PLC0415
     from wfm_bridge.report.outages import outages  # noqa: PLC0415
-    from wfm_bridge.report.plans import Plans, required_people  # noqa: PLC0415
+    from wfm_bridge.report.plans import required_people  # noqa: PLC0415
 
     zone = _zone(time_zone)
     span = span_of(date, zone)
@@ -104,7 +104,7 @@ def _day(settings: Settings, tenant: str, date: dt.date, time_zone: str, grain: 
         raise _unknown(tenant, control)
     known = Known(
         kept=kept,
-        plans=Plans(plan for plan in control.of(PLANS).values() if plan.tenant == tenant),
+        plans=control.of(PLANS).values(),
         required=required_people(told),
         outages=outages(moves, policy, span.start, min(span.end, at)),
         queues=[each.queue for each in policy.queues] if policy else [],

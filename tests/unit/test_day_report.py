@@ -20,7 +20,7 @@ from wfm_bridge.history.kept import Span
 from wfm_bridge.report.day import Basis, Day, Errors, Grain, Known, QueueDay, day_of, span_of, week_before
 from wfm_bridge.report.outages import Outage, outages
 from wfm_bridge.report.page import page
-from wfm_bridge.report.plans import Planned, Plans, required_people
+from wfm_bridge.report.plans import Expected, required_people
 from wfm_bridge.report.words import COLUMNS, text
 
 UTC = ZoneInfo("UTC")
@@ -29,7 +29,7 @@ MONDAY = dt.date(2026, 3, 2)
 AFTER = at(0) + 2 * DAY
 
 
-def plan(interval: int, *contacts: float, seconds: int = 900, said: int = 0, **each: Any) -> QueuePlan:
+def plan(interval: int, *contacts: float | None, seconds: int = 900, said: int = 0, **each: Any) -> QueuePlan:
     intervals = tuple(PlannedInterval(contacts=count, **each) for count in contacts)
     return QueuePlan(
         tenant="acme", queue="billing", starts_at=at(interval), interval_seconds=seconds, intervals=intervals,
@@ -48,7 +48,7 @@ def a_day(
     known: dict[str, Any] = {"required": {}, "outages": (), "queues": ("billing",), **more}
     return day_of(
         "acme", MONDAY, zone, grain, now,
-        Known(kept=kept(Span(0, AFTER), rows, "acme"), plans=Plans(plans), **known),
+        Known(kept=kept(Span(0, AFTER), rows, "acme"), plans=plans, **known),
     )  # fmt: skip
 
 
@@ -100,24 +100,43 @@ def test_days_are_those_of_the_time_zone_and_may_have_23_or_25_hours() -> None:
 
 
 def test_plans_of_any_length_are_cut_into_intervals_and_the_last_word_counts() -> None:
-    plans = Plans([plan(36, 40.0, 8.0, seconds=3600, aht_seconds=300.0, agents=6.0), plan(38, 3.0, said=1)])
-    assert plans.of("billing", at(36)) == (pytest.approx(10.0), pytest.approx(300.0), pytest.approx(6.0))
-    assert plans.of("billing", at(38)) == Planned(pytest.approx(3.0), None, None)
-    assert plans.of("billing", at(40)) == (pytest.approx(2.0), pytest.approx(300.0), pytest.approx(6.0))
-    assert plans.of("billing", at(44)) is None
-    assert plans.of("sales", at(36)) is None
+    said = [plan(36, 40.0, 8.0, seconds=3600, aht_seconds=300.0, agents=6.0), plan(38, 3.0, said=1)]
+    planned = {interval: bucket.planned for interval, bucket in enumerate(billing([], *said).buckets)}
+    assert planned[36] == (pytest.approx(10.0), pytest.approx(300.0), pytest.approx(6.0))
+    assert planned[38] == (pytest.approx(3.0), None, pytest.approx(6.0))
+    assert planned[40] == (pytest.approx(2.0), pytest.approx(300.0), pytest.approx(6.0))
+    assert planned[44] == Expected()
 
 
 def test_a_queue_that_is_only_planned_has_a_day_of_its_own() -> None:
     planned = msgspec.structs.replace(plan(36, 5.0), queue="new")
     assert [queue.queue for queue in a_day([], planned).queues] == ["billing", "new"]
+    assert [queue.queue for queue in a_day([], msgspec.structs.replace(planned, tenant="other")).queues] == ["billing"]
     assert [queue.queue for queue in a_day([], msgspec.structs.replace(planned, starts_at=at(96))).queues] == [
         "billing"
     ]
 
 
+def test_a_plan_of_people_alone_stands_beside_the_contacts_of_an_earlier_plan() -> None:
+    queue = billing([], plan(36, 10.0, 12.0, aht_seconds=300.0, agents=2.0), plan(36, None, agents=5.0, said=1))
+    assert queue.buckets[36].planned == (pytest.approx(10.0), pytest.approx(300.0), pytest.approx(5.0))
+    assert queue.buckets[37].planned == (pytest.approx(12.0), pytest.approx(300.0), pytest.approx(2.0))
+
+
+def test_a_plan_of_people_alone_stands_beside_the_contacts_of_the_week_before() -> None:
+    queue = billing([*people(36, 10), *people(36 - 7 * 96, 8, 50.0)], plan(36, None, None, agents=5.0))
+    assert queue.basis is Basis.WEEK_BEFORE
+    assert queue.buckets[36].planned == (8.0, 50.0, pytest.approx(5.0))
+    assert billing([], plan(36, None, agents=5.0)).basis is Basis.NOTHING
+
+
+def test_people_planned_for_times_to_come_are_told_without_contacts() -> None:
+    *_, last = text(a_day(people(36, 10), plan(38, None, agents=5.0), now=at(37)))
+    assert last.split() == ["09:30", "-", "-", "5", "-"]
+
+
 def test_a_plan_that_covers_half_an_interval_is_none_of_it() -> None:
-    assert Plans([plan(36, 5.0, seconds=600)]).of("billing", at(36)) is None
+    assert billing([], plan(36, 5.0, seconds=600)).buckets[36].planned == Expected()
 
 
 def test_errors_of_the_plan_are_over_intervals_that_have_one() -> None:
@@ -127,7 +146,7 @@ def test_errors_of_the_plan_are_over_intervals_that_have_one() -> None:
     errors = queue.errors(AFTER)
     assert errors == Errors(3, pytest.approx(10 / 30), pytest.approx((0.2 + 0.25) / 2), pytest.approx(0.0))
     assert queue.basis is Basis.PLAN
-    assert queue.planned == Planned(pytest.approx(30.0), None, None)
+    assert queue.planned == Expected(pytest.approx(30.0), None, None)
 
 
 def test_intervals_to_come_are_in_no_error() -> None:
@@ -139,7 +158,7 @@ def test_intervals_to_come_are_in_no_error() -> None:
 def test_without_a_plan_the_same_weekday_of_the_week_before_is_what_counts() -> None:
     queue = billing([*people(36, 10), *people(36 - 7 * 96, 8, 50.0)])
     assert queue.basis is Basis.WEEK_BEFORE
-    assert queue.buckets[36].planned == Planned(8.0, 50.0, None)
+    assert queue.buckets[36].planned == Expected(8.0, 50.0, None)
     assert queue.errors(AFTER).wape == pytest.approx(2 / 10)
     assert billing(people(36, 10)).basis is Basis.NOTHING
 
@@ -243,7 +262,7 @@ def test_the_text_of_a_day_says_plan_and_actual_and_streams() -> None:
 def test_the_text_says_when_there_is_no_plan_and_when_the_day_is_not_over() -> None:
     lines = list(text(a_day(people(36, 10), now=at(38))))
     assert "  the day is not over: figures until 09:30" in lines
-    assert "  no plan of this day, and nothing came on the same weekday of the week before" in lines
+    assert "  no plan of this day's contacts, and nothing came on the same weekday of the week before" in lines
     assert [line.split()[0] for line in lines[-2:]] == ["09:00", "09:15"]  # nothing is known of later
 
 

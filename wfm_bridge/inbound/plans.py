@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from runtime.plans import interval_at, starts_of
+from runtime.plans import ends_at, interval_at, starts_of
 from schemas.control import PLAN_INTERVALS, People, PlannedInterval, QueuePlan
 from schemas.fields import MICROS_PER_SECOND, Event, Micros, Name, Seconds
 from wfm_bridge.inbound.tables import NAME, Column, Row, name, number_column, read_table, refuse, time_column
@@ -152,18 +152,14 @@ def _filled(planned: PlannedInterval, before: QueuePlan, seconds: int, start: in
 
 def is_hidden(plan: QueuePlan, others: Iterable[QueuePlan]) -> bool:
     """Return whether another plan of its queue was said later and has a part of its time."""
-    ends_at = _end(plan)
+    end = ends_at(plan)
     return any(
         (other.tenant, other.queue) == (plan.tenant, plan.queue)
         and other.occurred_at > plan.occurred_at
-        and other.starts_at < ends_at
-        and plan.starts_at < _end(other)
+        and other.starts_at < end
+        and plan.starts_at < ends_at(other)
         for other in others
     )
-
-
-def _end(plan: QueuePlan) -> int:
-    return plan.starts_at + len(plan.intervals) * plan.interval_seconds * MICROS_PER_SECOND
 
 
 def rows_between(plans: Sequence[QueuePlan], from_micros: int, to_micros: int) -> list[PlanRow]:

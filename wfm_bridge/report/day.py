@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from runtime.plans import by_queue, ends_at
 from schemas.analytics import HandleTimeRow
+from schemas.control import QueuePlan
 from schemas.fields import MICROS_PER_SECOND, Handling
 from schemas.wfm import INTERVAL_MICROS, VolumeRow
 from wfm_bridge.history.kept import Kept, Span
 from wfm_bridge.people import PeopleLoad, people_load
 from wfm_bridge.report.outages import Outage
-from wfm_bridge.report.plans import Planned, Plans, mean, together
+from wfm_bridge.report.plans import Expected, expected, mean, together
 
 _WEEK = dt.timedelta(days=7)
 _KEPT = (Handling.AI_CONTAINED, Handling.AI_ASSISTED)
@@ -30,7 +32,7 @@ class Grain(enum.StrEnum):
 
 
 class Basis(enum.StrEnum):
-    """What a day is compared with."""
+    """What the contacts of a day are compared with."""
 
     PLAN = "plan"
     WEEK_BEFORE = "week_before"
@@ -77,7 +79,7 @@ class Bucket(NamedTuple):
     start: int
     end: int
     actual: Figures
-    planned: Planned | None
+    planned: Expected
     required: float | None
     out: tuple[str, ...]
 
@@ -97,7 +99,7 @@ class Errors(NamedTuple):
 
 
 class QueueDay(NamedTuple):
-    """A queue's day, and what its `planned` is: WFM's plan, or what came a week before."""
+    """A queue's day, and what its planned contacts are: WFM's plan, or what came a week before."""
 
     queue: str
     basis: Basis
@@ -109,17 +111,16 @@ class QueueDay(NamedTuple):
         return added(bucket.actual for bucket in self.buckets)
 
     @property
-    def planned(self) -> Planned | None:
-        """Plan of all buckets that have one."""
-        parts = [bucket.planned for bucket in self.buckets if bucket.planned is not None]
-        return together(parts) if parts else None
+    def planned(self) -> Expected:
+        """Plan of all buckets that have one of contacts."""
+        return together([bucket.planned for bucket in self.buckets if bucket.planned.contacts is not None])
 
     def errors(self, now: int) -> Errors:
         """Return how far the plan was from what came until `now` (UTC microseconds)."""
         pairs = [
             (bucket.planned.contacts, bucket.actual.people.offered)
             for bucket in self.buckets
-            if bucket.planned is not None and bucket.end <= now
+            if bucket.planned.contacts is not None and bucket.end <= now
         ]
         came = sum(actual for _, actual in pairs)
         shares = [abs(planned - actual) / actual for planned, actual in pairs if actual]
@@ -144,10 +145,10 @@ class Day(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What a day is told from. `required`: people needed by queue and interval start."""
+    """What a day is told from. `plans`: all that there are. `required`: people needed by queue and interval start."""
 
     kept: Kept
-    plans: Plans
+    plans: Iterable[QueuePlan]
     required: Mapping[tuple[str, int], int]
     outages: Sequence[Outage]
     queues: Iterable[str]
@@ -169,32 +170,43 @@ def day_of(tenant: str, date: dt.date, zone: ZoneInfo, grain: Grain, now: int, k
     span = span_of(date, zone)
     starts = span.intervals()
     seen = {queue for queue, start in figures if start in starts}
-    queues = sorted(seen | set(known.queues) | known.plans.queues(*span))
-    return Day(
-        tenant, date, zone, grain, now, [_queue(q, starts, zone, grain, figures, known) for q in queues], known.outages
-    )
+    plans = _plans(tenant, span, known.plans)
+    queues = sorted(seen | set(known.queues) | plans.keys())
+    told = [_queue(queue, starts, zone, grain, figures, plans.get(queue, ()), known) for queue in queues]
+    return Day(tenant, date, zone, grain, now, told, known.outages)
+
+
+def _plans(tenant: str, span: Span, said: Iterable[QueuePlan]) -> Mapping[str, Sequence[QueuePlan]]:
+    """Return the plans of a day by queue, the one said last first."""
+    of_day = by_queue(plan for plan in said if plan.starts_at < span.end and span.start < ends_at(plan))
+    return {queue: plans for (whose, queue), plans in of_day.items() if whose == tenant}
 
 
 def _queue(
-    queue: str, starts: range, zone: ZoneInfo, grain: Grain, figures: Mapping[tuple[str, int], Figures], known: Known
+    queue: str,
+    starts: range,
+    zone: ZoneInfo,
+    grain: Grain,
+    figures: Mapping[tuple[str, int], Figures],
+    plans: Sequence[QueuePlan],
+    known: Known,
 ) -> QueueDay:
-    plan = {start: known.plans.of(queue, start) for start in starts}
+    planned = {start: expected(plans, start) for start in starts}
     basis = Basis.PLAN
-    if not any(plan.values()):
+    if all(each.contacts is None for each in planned.values()):
         before = {start: figures.get((queue, week_before(start, zone))) for start in starts}
         basis = Basis.WEEK_BEFORE if any(before.values()) else Basis.NOTHING
         if basis is Basis.WEEK_BEFORE:
-            plan = {start: _as_plan(then) for start, then in before.items()}
+            planned = {start: _as_before(before[start], each.agents) for start, each in planned.items()}
     buckets = []
     for group in _grouped(starts, zone, grain):
         end = group[-1] + INTERVAL_MICROS
-        planned = [part for start in group if (part := plan[start]) is not None]
         buckets.append(
             Bucket(
                 start=group[0],
                 end=end,
                 actual=added(figures.get((queue, start), Figures()) for start in group),
-                planned=together(planned) if len(planned) == len(group) else None,
+                planned=together([planned[start] for start in group]),
                 required=mean((1.0, known.required.get((queue, start))) for start in group),
                 out=tuple(sorted({each.agent for each in known.outages if each.touches(queue, group[0], end)})),
             )
@@ -202,9 +214,9 @@ def _queue(
     return QueueDay(queue, basis, buckets)
 
 
-def _as_plan(then: Figures | None) -> Planned:
+def _as_before(then: Figures | None, agents: float | None) -> Expected:
     then = then or Figures()
-    return Planned(float(then.people.offered), then.aht_seconds)
+    return Expected(float(then.people.offered), then.aht_seconds, agents)
 
 
 def _grouped(starts: range, zone: ZoneInfo, grain: Grain) -> list[list[int]]:

@@ -82,7 +82,7 @@ def _plots(queue: QueueDay, day: Day) -> Iterator[Plot]:
     began = [bucket.start < day.now for bucket in buckets]
     plan = "the week before" if queue.basis is Basis.WEEK_BEFORE else "plan"
     people = [float(bucket.actual.people.offered) for bucket in buckets]
-    planned = [None if bucket.planned is None else bucket.planned.contacts for bucket in buckets]
+    planned = [bucket.planned.contacts for bucket in buckets]
     yield Plot(
         "contacts for people",
         labels,
@@ -96,10 +96,10 @@ def _plots(queue: QueueDay, day: Day) -> Iterator[Plot]:
     ]
     yield Plot("all contacts by stream", labels, bars=streams, shades=shades)
     handled = [bucket.actual.aht_seconds if is_past else None for bucket, is_past in zip(buckets, began, strict=True)]
-    expected = [None if bucket.planned is None else bucket.planned.aht_seconds for bucket in buckets]
+    expected = [bucket.planned.aht_seconds for bucket in buckets]
     lines = [Series("people's AHT", _PEOPLE, handled), Series(plan, _PLAN, expected)]
     yield Plot("handle time, seconds", labels, lines=lines, shades=shades)
-    agents = [None if bucket.planned is None else bucket.planned.agents for bucket in buckets]
+    agents = [bucket.planned.agents for bucket in buckets]
     needed = [bucket.required for bucket in buckets]
     if any(value is not None for value in (*agents, *needed)):
         lines = [Series("planned", _AGENTS, agents), Series("needed, as staffing told", _NEEDED, needed)]

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.fields import MICROS_PER_SECOND, Handling
 from wfm_bridge.report.day import Basis, Bucket, Day, Figures, QueueDay, added, span_of
+from wfm_bridge.report.plans import Expected
 
 STREAMS = {
     Handling.AI_CONTAINED: "AI contained",
@@ -36,8 +37,8 @@ _SHORT = ("contained", "assisted", "escalated", "alone", "deflected", "abandoned
 _HEADS = (*COLUMNS[:9], *_SHORT, COLUMNS[-1])
 _BASES = {
     Basis.PLAN: "plan is WFM's (wfm.plans)",
-    Basis.WEEK_BEFORE: "no plan of this day: plan is what came on the same weekday of the week before",
-    Basis.NOTHING: "no plan of this day, and nothing came on the same weekday of the week before",
+    Basis.WEEK_BEFORE: "no plan of this day's contacts: plan is what came on the same weekday of the week before",
+    Basis.NOTHING: "no plan of this day's contacts, and nothing came on the same weekday of the week before",
 }
 
 
@@ -78,13 +79,13 @@ def summary(queue: QueueDay, day: Day) -> list[str]:
     total, planned, errors = queue.total, queue.planned, queue.errors(day.now)
     lines = [_BASES[queue.basis]]
     came = f"people had {total.people.offered:,} of {total.offered:,} contacts offered"
-    lines.append(came if planned is None else f"{came}; planned {planned.contacts:,.1f}")
+    lines.append(came if planned.contacts is None else f"{came}; planned {planned.contacts:,.1f}")
     if errors.buckets:
         lines.append(
             f"difference by {day.grain}, over {errors.buckets}: WAPE {share(errors.wape)}, MAPE {share(errors.mape)}, "
             f"bias {share(errors.bias, sign='+')}"
         )
-    wanted = "" if planned is None or planned.aht_seconds is None else f"; planned {seconds(planned.aht_seconds)} s"
+    wanted = "" if planned.aht_seconds is None else f"; planned {seconds(planned.aht_seconds)} s"
     lines.append(f"people's AHT {seconds(total.aht_seconds)} s{wanted}")
     lines.append(f"containment {share(total.containment)}")
     return lines
@@ -92,7 +93,7 @@ def summary(queue: QueueDay, day: Day) -> list[str]:
 
 def rows(queue: QueueDay, day: Day) -> list[list[str]]:
     """Return a row under COLUMNS for each bucket that has begun or is planned."""
-    told = (bucket for bucket in queue.buckets if bucket.start < day.now or bucket.planned is not None)
+    told = (bucket for bucket in queue.buckets if bucket.start < day.now or bucket.planned != Expected())
     return [_cells(bucket, day.zone, day.now) for bucket in told]
 
 
@@ -100,12 +101,12 @@ def _cells(bucket: Bucket, zone: ZoneInfo, now: int) -> list[str]:
     """Return the row of a bucket; of one that has not begun, its plan alone."""
     planned, actual = bucket.planned, bucket.actual
     figures = [
-        number(None if planned is None else planned.contacts),
+        number(planned.contacts),
         f"{actual.people.offered}",
-        number(None if planned is None else actual.people.offered - planned.contacts, sign="+"),
-        seconds(None if planned is None else planned.aht_seconds),
+        number(None if planned.contacts is None else actual.people.offered - planned.contacts, sign="+"),
+        seconds(planned.aht_seconds),
         seconds(actual.aht_seconds),
-        number(None if planned is None else planned.agents),
+        number(planned.agents),
         number(bucket.required),
         f"{actual.offered}",
         *(f"{actual.states.get(state, 0)}" for state in STREAMS),
