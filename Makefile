@@ -25,9 +25,9 @@ install: .venv/.installed  ## make .venv with everything pinned in requirements.
 demo: install   ## start everything, break an AI agent under load, check the run (ARGS=--keep leaves it running)
 	@$(BIN)/trunkline demo --data build $(ARGS)
 
-test: install   ## every test but the long ones; those that kill have the machine to themselves, first; the others wait more than they compute
+test: install   ## every test but the long ones; those that kill have the machine to themselves, first
 	@$(BIN)/pytest -m "chaos and not soak" $(ARGS)
-	@$(BIN)/pytest -n 4 --dist loadgroup -m "not chaos and not soak" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not chaos and not soak" $(ARGS)
 
 lint: install   ## ruff, mypy and import-linter
 	@$(BIN)/ruff check .

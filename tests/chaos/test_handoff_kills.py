@@ -150,7 +150,7 @@ def sessions(settings: Settings) -> Iterator[ServiceProcess]:
 
 @pytest.mark.chaos
 @pytest.mark.timeout(420)
-@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.soak)])
 def test_kills_during_handoffs_leave_one_packet_with_the_whole_history_for_each_contact(
     settings: Settings, sessions: ServiceProcess, capsys: pytest.CaptureFixture[str], kills: int
 ) -> None:

@@ -76,6 +76,7 @@ def right_after(copies: Copies, began: float) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.soak
 @pytest.mark.chaos
 @pytest.mark.timeout(300)
 def test_redis_that_dies_and_comes_back_empty_costs_no_contact_and_copies_are_right_within_30_seconds(

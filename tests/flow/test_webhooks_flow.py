@@ -202,6 +202,7 @@ def test_a_sender_that_is_killed_in_the_middle_loses_nothing_and_repeats_under_t
         assert {each.body for each in receiver.got} == {each.body for each in taken}, "a repetition says the same"
 
 
+@pytest.mark.soak
 def test_a_second_sender_takes_partitions_over_and_gives_its_own_back(room: Settings) -> None:
     def some(first: int) -> list[CapacitySignal]:
         return [capacity(f"queue-{number}", n) for n in range(first, first + 40) for number in range(12)]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 from msgspec import structs
 
@@ -231,6 +232,7 @@ def test_a_rebalance_in_the_middle_of_a_batch_loses_and_doubles_nothing(settings
     assert sorted(copied(settings)) == list(range(2000))
 
 
+@pytest.mark.soak
 def test_a_member_that_comes_and_goes_under_load_costs_the_other_nothing(settings: Settings) -> None:
     """The partitions that the first keeps over each rebalance are read on without a gap and without a repetition.
 
