@@ -27,7 +27,7 @@ demo: install   ## start everything, break an AI agent under load, check the run
 
 test: install   ## every test but the long ones; those that kill have the machine to themselves, first
 	@$(BIN)/pytest -m "chaos and not soak" $(ARGS)
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not chaos and not soak" $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadgroup -m "not chaos and not soak" $(ARGS)
 
 lint: install   ## ruff, mypy and import-linter
 	@$(BIN)/ruff check .

@@ -63,6 +63,7 @@ def run_peer(settings: Settings, peer: str, *more: str, contacts: int = CONTACTS
     return log.read_text()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("peer", ["faust_core", "quix_core"])
 def test_a_peer_with_the_core_writes_the_three_records_of_each_contact(
     offered: Settings, model: Path, peer: str

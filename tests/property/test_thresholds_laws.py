@@ -19,7 +19,7 @@ from schemas.fields import Channel
 from schemas.interactions import Thresholds
 
 some = settings(max_examples=40, deadline=None)
-many = settings(max_examples=150, deadline=None)
+many = settings(max_examples=100, deadline=None)
 
 INTENTS, CHANNELS, SEGMENTS = ("loan", "card"), (Channel.CHAT, Channel.VOICE), ("standard", "gold")
 confidences = st.one_of(st.floats(0.0, 1.0), st.sampled_from([0.0, 0.5, 0.75, 1.0]))

@@ -64,6 +64,7 @@ def test_where_ai_never_had_low_confidences_they_cost_within_three_per_cent_of_t
         assert 1.0 - 1e-3 < proposed.ratio < 1.03
 
 
+@pytest.mark.soak
 def test_few_outcomes_still_give_thresholds_near_the_best() -> None:
     ratios = []
     for seed in range(5):
@@ -74,6 +75,7 @@ def test_few_outcomes_still_give_thresholds_near_the_best() -> None:
     assert max(ratios) < 1.03
 
 
+@pytest.mark.soak
 def test_most_intervals_of_rows_hold_the_threshold_of_the_truth() -> None:
     wanted, grid, held = least_resolved(PRICES), np.linspace(1e-4, 1.0 - 1e-4, 20_001), []
     for seed in range(4):
