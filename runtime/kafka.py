@@ -57,20 +57,17 @@ def client_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-_ONE_AT_A_TIME = {"max.in.flight.requests.per.connection": 1}
-"""With several, idempotence does not hold where a partition gets its leader between two requests, as a new one does:
-a broker that is told of no earlier record takes the second request, whatever its sequence number, and librdkafka then
-counts the first as delivered, which was refused and is lost. Apache mended the broker after 4.3.1 (KAFKA-15591).
-One at a time also keeps the order over the retries of a producer without idempotence."""
-
-
 def producer_config(settings: Settings) -> dict[str, Any]:
-    """Return the configuration shared by all producers."""
+    """Return the configuration shared by all producers.
+
+    One request at a time: with several, what the first has is lost where a partition gets its leader between two
+    (decision 0015). It also keeps the order over the retries of a producer without idempotence.
+    """
     return {
         **client_config(settings),
         "partitioner": "murmur2_random",
         "enable.idempotence": True,
-        **_ONE_AT_A_TIME,
+        "max.in.flight.requests.per.connection": 1,
         "linger.ms": 1,
         "message.max.bytes": MAX_DEAD_LETTER_BYTES,
     }
@@ -221,6 +218,7 @@ class Reader:
             partitions = [place for place in partitions if place[1] == partition]
         self._at_end = dict.fromkeys(partitions, False)
         self._read_to = dict.fromkeys(partitions, 0.0)
+        self._next = dict.fromkeys(partitions, 0)
         if start is not None:
             self.restart(last_stable_offsets(settings, list(partitions)) if start == "end" else {})
 
@@ -230,7 +228,7 @@ class Reader:
         What was fetched before is dropped.
         """
         for place in self._at_end:
-            self._at_end[place], self._read_to[place] = False, time.time()
+            self._at_end[place], self._read_to[place], self._next[place] = False, time.time(), 0
         self._consumer.assign([Partition(t, p, offsets.get((t, p), OFFSET_BEGINNING)) for t, p in self._at_end])
 
     def read(self, max_records: int, timeout_seconds: float) -> list[Record]:
@@ -245,6 +243,7 @@ class Reader:
             place = (message.topic(), message.partition())
             if error is None:
                 self._at_end[place] = False
+                self._next[place] = message.offset() + 1
                 record = to_record(message, self._settings)
                 self._read_to[place] = record.timestamp_ms / 1000
                 records.append(record)
@@ -257,6 +256,13 @@ class Reader:
     def at_end(self) -> bool:
         """Return whether every partition has been read to its end (as last heard)."""
         return all(self._at_end.values())
+
+    def has_read(self, ends: Mapping[tuple[str, int], int]) -> bool:
+        """Return whether every partition has been read to these offsets, or to its end, which may lie further by now.
+
+        Marks that end transactions have offsets too, and are no records: where one is the last, only the end tells.
+        """
+        return all(at_end or self._next[place] >= ends[place] for place, at_end in self._at_end.items())
 
     def behind_seconds(self) -> float:
         """Return how old what was read last is, of the partition that is furthest behind; 0 at the end."""
@@ -304,8 +310,6 @@ def last_stable_offsets(settings: Settings, partitions: Sequence[tuple[str, int]
 
     Raises KafkaUnavailableError. A partition that has just been made has no leader for a moment.
     """
-    if not partitions:
-        return {}
     asked = {Partition(topic, partition): OffsetSpec.latest() for topic, partition in partitions}
     admin = AdminClient(client_config(settings))
     deadline = time.monotonic() + _LEADER_SECONDS

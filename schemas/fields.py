@@ -95,6 +95,10 @@ class Handling(enum.StrEnum):
     ABANDONED = "abandoned"
 
 
+CONTAINED = frozenset({Handling.AI_CONTAINED, Handling.AI_ASSISTED})
+"""Of contacts that no person had to finish: AI alone had them, or a person watched."""
+
+
 class FinishedBy(enum.StrEnum):
     """Who ended a contact; `customer` means that the customer left before anyone finished it."""
 

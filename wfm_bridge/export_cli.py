@@ -53,11 +53,11 @@ def export(
     """
     from runtime.clock import now  # noqa: PLC0415 - `--help` need not load Kafka's client
     from runtime.once import look_at  # noqa: PLC0415
+    from runtime.reading import events  # noqa: PLC0415
     from schemas.topics import CLOCK, HANDLE_TIME, POLICY, VOLUME  # noqa: PLC0415
     from wfm_bridge.formats.files import file_name, whole_file  # noqa: PLC0415
     from wfm_bridge.history.grid import Grid  # noqa: PLC0415
     from wfm_bridge.history.kept import Kept, whole_intervals  # noqa: PLC0415
-    from wfm_bridge.history.reading import events  # noqa: PLC0415
 
     chosen, asked = load(layout), Asked(tenant, changed_since)
     tables = _tables(chosen, layout, table)

@@ -74,11 +74,11 @@ def report(settings: Settings, tenant: str, day: dt.date, time_zone: str, by: st
 def _day(settings: Settings, tenant: str, date: dt.date, time_zone: str, grain: Grain) -> Day:
     from runtime.clock import now  # noqa: PLC0415 - as above
     from runtime.once import look_at  # noqa: PLC0415
+    from runtime.reading import events  # noqa: PLC0415
     from schemas.agents import Transition  # noqa: PLC0415
     from schemas.topics import CLOCK, HANDLE_TIME, PLANS, POLICY, STAFFING, TRANSITIONS, VOLUME  # noqa: PLC0415
     from schemas.wfm import StaffingRequirement  # noqa: PLC0415
     from wfm_bridge.history.kept import Kept, Span  # noqa: PLC0415
-    from wfm_bridge.history.reading import events  # noqa: PLC0415
     from wfm_bridge.report.day import Known, day_of, span_of, week_before  # noqa: PLC0415
     from wfm_bridge.report.outages import outages  # noqa: PLC0415
     from wfm_bridge.report.plans import required_people  # noqa: PLC0415

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,13 +165,19 @@ def _same_tenant(policy: Policy | None, tenant: str | None) -> None:
 
 
 def _read(settings: Settings, lines: Any, tenant: str | None, since: str | None) -> Outcomes:
-    from router.thresholds.outcomes import Wanted, read_lines  # noqa: PLC0415 - as above
-    from router.thresholds.topic import read_topic  # noqa: PLC0415
+    from router.thresholds.outcomes import Wanted, gathered, read_lines  # noqa: PLC0415 - as above
+    from runtime.reading import events  # noqa: PLC0415
+    from schemas.interactions import Closed  # noqa: PLC0415
+    from schemas.topics import CLOSED  # noqa: PLC0415
 
     wanted = Wanted(tenant, _instant(since))
     if lines is None and tenant is None:
         raise SettingsError("whose contacts? Name --tenant, or give OUTCOMES: a file, or - for standard input")
-    read = read_topic(settings, wanted) if lines is None else read_lines(lines, wanted)
+    if lines is None:
+        closed = events(settings, [CLOSED], partial(click.echo, err=True))
+        read = gathered((event for event in closed if isinstance(event, Closed)), wanted)
+    else:
+        read = read_lines(lines, wanted)
     if not read.found:
         told = ", ".join(f"{count} {why}" for why, count in sorted(read.left_out.items())) or "no contact at all"
         raise SettingsError(

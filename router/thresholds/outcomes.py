@@ -12,7 +12,7 @@ import msgspec
 
 from runtime.errors import SettingsError
 from schemas.errors import DecodeError
-from schemas.fields import Channel, Handling, Pool
+from schemas.fields import CONTAINED, Channel, Handling, Pool
 from schemas.interactions import Closed
 from schemas.lines import event_of_line
 from schemas.topics import CLOSED
@@ -59,7 +59,7 @@ def outcome_of(closed: Closed) -> Outcome | str:
         return "of unknown confidence"
     if closed.handling in (Handling.ABANDONED, Handling.DEFLECTED):
         return str(closed.handling)
-    escalated = closed.handling not in (Handling.AI_CONTAINED, Handling.AI_ASSISTED)
+    escalated = closed.handling not in CONTAINED
     if not escalated and closed.resolved is None:
         return "not known to be resolved or not"
     resolved = closed.resolved is True and not escalated

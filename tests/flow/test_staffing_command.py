@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from tests.flow.command import trunkline
+from tests.flow.command import answered, trunkline
 
 LOAD = ("--contacts", "100", "--interval-minutes", "30", "--aht-seconds", "180")
 
 
 def told(*arguments: str) -> dict[str, Any]:
-    done = trunkline("wfm", "staffing", *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+    return answered("wfm", "staffing", *arguments)
 
 
 def test_the_least_agents_for_the_usual_target_are_told_with_what_they_give() -> None:

@@ -18,7 +18,7 @@ from schemas.fields import Event, Handling
 from schemas.rules import IntentRule, Phase, SupervisionPolicy
 from schemas.topics import AVAILABILITY, CLOSED, HANDLE_TIME, PLANS, VOLUME
 from schemas.wfm import INTERVAL_MICROS
-from tests.flow.command import together, trunkline
+from tests.flow.command import answered, together, trunkline
 from tests.flow.steps import publish_policy, write
 from tests.history import HOUR, policy, times, volume
 from tests.thresholds_truth import closed
@@ -27,10 +27,7 @@ LOAD = ("--contacts", "400", "--aht-seconds", "300", "--containment-now", "0.7")
 
 
 def told(*arguments: str) -> dict[str, Any]:
-    done = trunkline("wfm", "what-if", *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+    return answered("wfm", "what-if", *arguments)
 
 
 def required(per_minute: float, aht_seconds: float) -> int:

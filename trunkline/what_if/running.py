@@ -8,6 +8,7 @@ from typing import NamedTuple
 from runtime.clock import now
 from runtime.errors import SettingsError
 from runtime.once import look_at
+from runtime.reading import events
 from runtime.settings import Settings
 from runtime.snapshot import Snapshot
 from schemas.envelope import iso_time
@@ -17,7 +18,6 @@ from schemas.topics import AVAILABILITY, CLOCK, CLOSED, HANDLE_TIME, PLANS, POLI
 from schemas.wfm import INTERVAL_MICROS
 from trunkline.what_if.base import Base, Seen, seen
 from wfm_bridge.history.kept import Kept, Span
-from wfm_bridge.history.reading import events
 from wfm_bridge.history.versions import Versions
 
 _HOUR = 3600 * MICROS_PER_SECOND

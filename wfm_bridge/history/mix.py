@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas.analytics import HandleTimeRow
-from schemas.fields import Handling
+from schemas.fields import CONTAINED, Handling
 from schemas.wfm import VolumeRow
 from wfm_bridge.history.kept import Kept
 from wfm_bridge.people import PeopleLoad, people_load
 
-_BY_AI = frozenset({Handling.AI_CONTAINED, Handling.AI_ASSISTED, Handling.AI_ESCALATED, Handling.ABANDONED})
+_BY_AI = CONTAINED | {Handling.AI_ESCALATED, Handling.ABANDONED}
 
 
 class Times(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple
 
-from schemas.fields import Handling, Pool
+from schemas.fields import CONTAINED, Handling, Pool
 from schemas.interactions import Closed
 from wfm_bridge.history.kept import Span
 
@@ -13,8 +13,7 @@ LEAST_CONTACTS = 30
 """Of an intent, for its own figures: containment is then right to 18 points at most (1.96 / 2 / sqrt(30)). With fewer
 the version's over all intents."""
 _AI = (Pool.AI_CONTAINED, Pool.AI_ASSISTED)
-_KEPT = (Handling.AI_CONTAINED, Handling.AI_ASSISTED)
-_COUNTED = (*_KEPT, Handling.AI_ESCALATED, Handling.ABANDONED)
+_COUNTED = CONTAINED | {Handling.AI_ESCALATED, Handling.ABANDONED}
 
 
 class Done(NamedTuple):
@@ -62,7 +61,7 @@ class Versions:
         is_own = closed.endpoint == self._endpoint
         version = closed.endpoint_version or ""
         timed = closed.ai_seconds > 0
-        one = Done(1, int(closed.handling in _KEPT), int(timed), closed.ai_seconds)
+        one = Done(1, int(closed.handling in CONTAINED), int(timed), closed.ai_seconds)
         if is_own:
             ever = version, closed.intent
             self._ever[ever] = self._ever[ever].plus(one)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from runtime.plans import by_queue, ends_at
 from schemas.analytics import HandleTimeRow
 from schemas.control import QueuePlan
-from schemas.fields import MICROS_PER_SECOND, Handling
+from schemas.fields import CONTAINED, MICROS_PER_SECOND, Handling
 from schemas.wfm import INTERVAL_MICROS, VolumeRow
 from wfm_bridge.history.kept import Kept, Span
 from wfm_bridge.people import PeopleLoad, people_load
@@ -21,7 +21,6 @@ from wfm_bridge.report.outages import Outage
 from wfm_bridge.report.plans import Expected, expected, mean, together
 
 _WEEK = dt.timedelta(days=7)
-_KEPT = (Handling.AI_CONTAINED, Handling.AI_ASSISTED)
 
 
 class Grain(enum.StrEnum):
@@ -55,7 +54,7 @@ class Figures(NamedTuple):
     @property
     def containment(self) -> float | None:
         """Share of AI's contacts that no person had to finish (docs/containment.md), null where AI had none."""
-        kept = sum(self.states.get(state, 0) for state in _KEPT)
+        kept = sum(self.states.get(state, 0) for state in CONTAINED)
         by_ai = kept + self.states.get(Handling.AI_ESCALATED, 0) + self.left_ai
         return kept / by_ai if by_ai else None
 

@@ -10,7 +10,7 @@ from processors.health.logic.intents import Shed
 from processors.health.logic.signals import Signal
 from processors.health.logic.watch import Watch
 from schemas.agents import ContactOutcome, Graded
-from schemas.fields import GradedBy, Handling
+from schemas.fields import CONTAINED, GradedBy, Handling
 from schemas.triggers import Trigger
 
 SATISFIED = 4
@@ -22,7 +22,6 @@ NOT_ITS_OWN = frozenset(
     }
 )  # fmt: skip
 """Reasons of an escalation that say nothing of the agent that had the contact."""
-_CONTAINED = frozenset({Handling.AI_CONTAINED, Handling.AI_ASSISTED})
 
 
 def observed(watch: Watch, event: ContactOutcome | Graded) -> Shed | None:
@@ -34,7 +33,7 @@ def observed(watch: Watch, event: ContactOutcome | Graded) -> Shed | None:
 
 
 def _ended(watch: Watch, event: ContactOutcome) -> None:
-    if event.handling in _CONTAINED:
+    if event.handling in CONTAINED:
         watch.signals.observe(Signal.ESCALATED, watch.second, against=False)
     elif event.handling is Handling.AI_ESCALATED and event.trigger not in NOT_ITS_OWN:
         watch.signals.observe(Signal.ESCALATED, watch.second, against=True)

@@ -1,4 +1,4 @@
-"""Topics as they are now, from their beginning to their end, event by event."""
+"""Topics as they are now, from their beginning to where they end at the start, event by event."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from runtime.errors import KafkaUnavailableError
-from runtime.kafka import Reader
+from runtime.kafka import Reader, last_stable_offsets, partitions_of
 from runtime.schemas_topic import PublishedSchemas
 from runtime.settings import Settings
 from schemas.codec import Codec
@@ -22,18 +22,20 @@ _TOLD_SECONDS = 5.0
 
 
 def events(settings: Settings, topics: Sequence[Topic], tell: Callable[[str], None]) -> Iterator[Event]:
-    """Yield what topics hold, read committed, those of a partition in their order.
+    """Yield what topics hold, read committed, those of a partition in their order; a little of what comes meanwhile.
 
     tell: is given a line every 5 seconds, and at the end where records had to be left out. Raises KafkaUnavailableError
     where the topics cannot be read to their end.
     """
     names = ", ".join(topic.name for topic in topics)
     codec = Codec(PublishedSchemas(settings).fetch)
-    reader = Reader(settings, [topic.name for topic in topics], start="beginning")
+    registered = [topic.name for topic in topics]
+    reader = Reader(settings, registered, start="beginning")
+    ends = last_stable_offsets(settings, partitions_of(settings, registered))
     heard = told = time.monotonic()
     read = left_out = 0
     try:
-        while not reader.at_end():
+        while not reader.has_read(ends):
             records = reader.read(_AT_ONCE, _READ_SECONDS)
             at = time.monotonic()
             heard = at if records else heard
