@@ -77,6 +77,13 @@ class PhaseRule(Event, frozen=True, kw_only=True):
     promote: Criteria | None = None
 
 
+_WITHOUT_A_RULE = {
+    Phase.PILOT: Supervision.FULL,
+    Phase.SCALING: Supervision.SEMI,
+    Phase.MATURITY: Supervision.AUTONOMOUS,
+}
+
+
 class SupervisionPolicy(Event, frozen=True, kw_only=True):
     """How closely AI is watched: by the phase of the tenant, or of an intent that states its own.
 
@@ -92,6 +99,10 @@ class SupervisionPolicy(Event, frozen=True, kw_only=True):
     approve: Triggers = Triggers()
     sessions_per_supervisor: Annotated[int, Meta(ge=3, le=8, description="contacts at once")] | None = None
     verdict_seconds: Annotated[float, Meta(ge=1.0, le=3600.0, description="seconds")] = 60.0
+
+    def of(self, phase: Phase) -> Supervision:
+        """Return how closely AI is watched in a phase."""
+        return next((rule.supervision for rule in self.phases if rule.phase is phase), _WITHOUT_A_RULE[phase])
 
 
 class IntentHandling(enum.StrEnum):

@@ -12,11 +12,10 @@ from router.decide.people import Queues
 from schemas.control import Policy
 from schemas.fields import Supervision
 from schemas.interactions import Instructions, Offered, Reason, Thresholds
-from schemas.rules import ComplianceEffect, ComplianceRule, Condition, IntentRule, Phase, Relief, Tightening, Triggers
+from schemas.rules import ComplianceEffect, ComplianceRule, Condition, IntentRule, Relief, Tightening, Triggers
 
 _NO_TRIGGERS = Triggers()
 _STRICTEST = tuple(ComplianceEffect)
-_PHASES = {Phase.PILOT: Supervision.FULL, Phase.SCALING: Supervision.SEMI, Phase.MATURITY: Supervision.AUTONOMOUS}
 _DIGITS = 6
 """Thresholds that were moved are rounded to these: what the record says is what was compared."""
 
@@ -102,7 +101,7 @@ def oversight_of(policy: Policy, rule: IntentRule | None) -> Oversight | None:
     """Return what holds for an intent with this rule, or with none; None where AI is on its own."""
     said = policy.supervision
     phase = rule.phase if rule is not None and rule.phase is not None else said.phase
-    least = next((each.supervision for each in said.phases if each.phase is phase), _PHASES[phase])
+    least = said.of(phase)
     escalate = _stated(rule.escalate if rule is not None else None, policy.escalation)
     approve = _stated(rule.approve if rule is not None else None, said.approve)
     notes = rule.instructions if rule is not None else ()

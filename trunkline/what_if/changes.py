@@ -10,14 +10,12 @@ from processors.staffing.logic.what_if import Cell
 from runtime.errors import SettingsError
 from schemas.control import Policy
 from schemas.fields import Supervision
-from schemas.rules import Phase
+from schemas.rules import Phase, SupervisionPolicy
 from trunkline.what_if.base import Base, Basis, Source
 from wfm_bridge.history.versions import Versions
 
 ANY_INTENT = "*"
 PHASES = (*Phase, *Supervision)
-_USUAL = {Phase.PILOT: Supervision.FULL, Phase.SCALING: Supervision.SEMI, Phase.MATURITY: Supervision.AUTONOMOUS}
-"""Supervision of a phase without a rule of its own (docs/policy.md)."""
 
 
 class Model(NamedTuple):
@@ -91,9 +89,7 @@ def _is_watched(intent: str, policy: Policy) -> bool:
 def _supervision(name: str, policy: Policy | None) -> Supervision:
     if name in list(Supervision):
         return Supervision(name)
-    phase = Phase(name)
-    rules = policy.supervision.phases if policy else ()
-    return next((rule.supervision for rule in rules if rule.phase is phase), _USUAL[phase])
+    return (policy.supervision if policy else SupervisionPolicy()).of(Phase(name))
 
 
 def _replaced(model: Model, base: Base, versions: Versions) -> Change:
